@@ -1,0 +1,200 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+// settings is every setting and every command. A flag wins over its PARLEY_ variable, that over the settings file, and
+// that over the default.
+type settings struct {
+	Settings       string        `placeholder:"FILE" help:"A file with lines such as 'addr = 127.0.0.1:8080'. Lines that start with # are remarks."`
+	Addr           string        `default:"127.0.0.1:8080" help:"Where to listen: host and port."`
+	BaseURL        string        `placeholder:"URL" help:"The address that people use, such as https://chat.example.org, where it isn't the one above. With https, cookies are sent over https only."`
+	DataDir        string        `default:"./data" help:"Where Parley keeps its private database."`
+	DatabaseURL    string        `placeholder:"DSN" help:"A MySQL or MariaDB server of your own, such as user:password@tcp(localhost:3306)/parley. Unset: a private one in the data directory."`
+	MessagesToLoad int           `default:"10" help:"How many messages a conversation shows at first, from 1 to 100."`
+	MaxBody        int           `default:"10000" help:"The longest message, in characters."`
+	SessionFor     time.Duration `default:"720h" help:"How long after its last use a sign-in ends."`
+	TimeZone       string        `default:"UTC" placeholder:"ZONE" help:"The time zone for people whose browser doesn't tell its own, such as Europe/Berlin."`
+	LogLevel       slog.Level    `default:"info" help:"debug (with every request), info, warn or error."`
+	LogFormat      string        `default:"text" enum:"text,json" help:"text or json."`
+
+	Serve   serveCmd   `cmd:"" default:"withargs" help:"Migrate, then serve. This is what parley does without a command."`
+	Migrate migrateCmd `cmd:"" help:"Change the database's schema, or show how far it is."`
+	User    userCmd    `cmd:"" help:"People's accounts."`
+	Demo    demoCmd    `cmd:"" help:"Make people and conversations to try Parley with, or to measure it."`
+}
+
+// program is one run of parley, with everything that it has from outside.
+type program struct {
+	env      []string
+	in       io.Reader
+	out, err io.Writer
+
+	set settings
+	log *slog.Logger
+}
+
+// errHelp ends a run that only had to print the help.
+var errHelp = errors.New("help was printed")
+
+// run carries out one command line. It returns when the command is done, or soon after ctx ends.
+func (p *program) run(ctx context.Context, args []string) (err error) {
+	defer func() {
+		if r := recover(); r == errHelp {
+			err = nil
+		} else if r != nil {
+			panic(r)
+		}
+	}()
+	parser, err := p.parser(args)
+	if err != nil {
+		return err
+	}
+	command, err := parser.Parse(args)
+	if err != nil {
+		return fmt.Errorf("%w (parley --help lists what there is)", err)
+	}
+	if err := p.set.check(); err != nil {
+		return err
+	}
+	p.log = p.logger()
+	command.BindTo(ctx, (*context.Context)(nil))
+	return command.Run(p)
+}
+
+func (p *program) parser(args []string) (*kong.Kong, error) {
+	file, err := p.readFile(settingsPath(args, p.env))
+	if err != nil {
+		return nil, err
+	}
+	return kong.New(&p.set, kong.Name("parley"),
+		kong.Description("Person-to-person messaging that you run for yourself.\n\nEvery flag is also a variable: --data-dir is PARLEY_DATA_DIR. And it is a line in the settings file: data-dir = ./data."),
+		kong.Writers(p.out, p.err), kong.Exit(func(int) { panic(errHelp) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Resolvers(kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+			if value, ok := lookup(p.env, variable(flag.Name)); ok {
+				return value, nil
+			}
+			if value, ok := file[flag.Name]; ok {
+				return value, nil
+			}
+			return nil, nil
+		})))
+}
+
+// variable is the name of a flag's environment variable.
+func variable(flag string) string {
+	return "PARLEY_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+func lookup(env []string, name string) (string, bool) {
+	for _, line := range env {
+		if value, ok := strings.CutPrefix(line, name+"="); ok {
+			return value, true
+		}
+	}
+	return "", false
+}
+
+// settingsPath finds the settings file before the flags are parsed, since it stands in for those that aren't given.
+func settingsPath(args, env []string) string {
+	for i, arg := range args {
+		if value, ok := strings.CutPrefix(arg, "--settings="); ok {
+			return value
+		}
+		if arg == "--settings" && i+1 < len(args) {
+			return args[i+1]
+		}
+	}
+	path, _ := lookup(env, variable("settings"))
+	return path
+}
+
+// readFile reads "name = value" lines.
+func (p *program) readFile(path string) (map[string]string, error) {
+	values := map[string]string{}
+	if path == "" {
+		return values, nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("the settings file can't be read: %w", err)
+	}
+	defer file.Close()
+	known := settingNames()
+	lines := bufio.NewScanner(file)
+	for n := 1; lines.Scan(); n++ {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		name, value, found := strings.Cut(line, "=")
+		name = strings.TrimSpace(name)
+		if !found || !known[name] {
+			return nil, fmt.Errorf("line %d of the settings file %s isn't a setting: %q (parley --help lists them)", n, path, line)
+		}
+		values[name] = strings.TrimSpace(value)
+	}
+	return values, lines.Err()
+}
+
+func settingNames() map[string]bool {
+	names := map[string]bool{}
+	var probe settings
+	for _, flag := range kong.Must(&probe).Model.Flags {
+		names[flag.Name] = true
+	}
+	delete(names, "help")
+	delete(names, "settings")
+	return names
+}
+
+func (s settings) check() error {
+	if s.MessagesToLoad < 1 || s.MessagesToLoad > 100 {
+		return errors.New("messages-to-load is a number from 1 to 100")
+	}
+	if s.MaxBody < 1 || s.MaxBody > 1_000_000 {
+		return errors.New("max-body is a number from 1 to 1000000")
+	}
+	if s.SessionFor < time.Minute {
+		return errors.New("session-for is a time of at least a minute, such as 720h")
+	}
+	if _, err := time.LoadLocation(s.TimeZone); err != nil {
+		return fmt.Errorf("there is no time zone called %q; a zone looks like Europe/Berlin", s.TimeZone)
+	}
+	if _, err := s.baseURL(); err != nil {
+		return err
+	}
+	return nil
+}
+
+func (s settings) baseURL() (*url.URL, error) {
+	if s.BaseURL == "" {
+		return nil, nil
+	}
+	base, err := url.Parse(s.BaseURL)
+	if err != nil || base.Host == "" || (base.Scheme != "http" && base.Scheme != "https") {
+		return nil, fmt.Errorf("base-url is an address such as https://chat.example.org, not %q", s.BaseURL)
+	}
+	return base, nil
+}
+
+func (p *program) logger() *slog.Logger {
+	options := &slog.HandlerOptions{Level: p.set.LogLevel}
+	if p.set.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(p.err, options))
+	}
+	return slog.New(slog.NewTextHandler(p.err, options))
+}

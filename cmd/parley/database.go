@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"parley/db"
+	"parley/db/private"
+)
+
+// stopWithin is how long the private database may take to write everything down. The whole of parley ends within 10 s.
+const stopWithin = 4 * time.Second
+
+// openDatabase opens the server of the settings, or starts the private one. close must be called in the end.
+func (p *program) openDatabase(ctx context.Context) (pool *sql.DB, close func() error, err error) {
+	dsn, stop := p.set.DatabaseURL, func() error { return nil }
+	if dsn == "" {
+		server, err := private.Start(ctx, p.set.DataDir, p.log)
+		if err != nil {
+			return nil, nil, err
+		}
+		dsn, stop = server.DSN(), func() error {
+			ctx, cancel := context.WithTimeout(context.Background(), stopWithin)
+			defer cancel()
+			return server.Stop(ctx)
+		}
+	}
+	pool, err = db.Open(ctx, dsn)
+	if err != nil {
+		return nil, nil, errors.Join(err, stop())
+	}
+	return pool, func() error { return errors.Join(pool.Close(), stop()) }, nil
+}
+
+// joinDatabase is openDatabase for a command that also works beside a running parley: then it uses that one's database.
+func (p *program) joinDatabase(ctx context.Context) (pool *sql.DB, close func() error, err error) {
+	if p.set.DatabaseURL != "" {
+		return p.openDatabase(ctx)
+	}
+	dsn, err := private.Attach(ctx, p.set.DataDir)
+	if errors.Is(err, private.ErrNotRunning) {
+		return p.openDatabase(ctx)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	pool, err = db.Open(ctx, dsn)
+	if err != nil {
+		return nil, nil, err
+	}
+	return pool, pool.Close, nil
+}
+
+// withDatabase runs a command on a migrated database.
+func (p *program) withDatabase(ctx context.Context, f func(*sql.DB) error) (err error) {
+	pool, close, err := p.joinDatabase(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, close()) }()
+	if err := db.Migrate(ctx, pool); err != nil {
+		return err
+	}
+	return f(pool)
+}

@@ -1,0 +1,21 @@
+// Parley is person-to-person messaging that people run for themselves.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	p := program{env: os.Environ(), in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	if err := p.run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "parley: "+err.Error())
+		stop()
+		os.Exit(1)
+	}
+}

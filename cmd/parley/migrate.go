@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"parley/db"
+)
+
+type migrateCmd struct {
+	Up     migrateUpCmd     `cmd:"" help:"Bring the schema up to date."`
+	Down   migrateDownCmd   `cmd:"" help:"Take the latest steps back. What they added is lost with all its data."`
+	Status migrateStatusCmd `cmd:"" help:"Show which step the schema is at."`
+}
+
+type migrateUpCmd struct{}
+
+// Run brings the schema up to date.
+func (migrateUpCmd) Run(ctx context.Context, p *program) (err error) {
+	pool, close, err := p.joinDatabase(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, close()) }()
+	if err := db.Migrate(ctx, pool); err != nil {
+		return err
+	}
+	fmt.Fprintln(p.out, "The schema is up to date.")
+	return nil
+}
+
+type migrateDownCmd struct {
+	Steps int `default:"1" help:"How many steps to take back."`
+}
+
+// Run takes steps back.
+func (cmd migrateDownCmd) Run(ctx context.Context, p *program) (err error) {
+	pool, close, err := p.joinDatabase(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, close()) }()
+	if err := db.MigrateDown(ctx, pool, cmd.Steps); err != nil {
+		return err
+	}
+	fmt.Fprintf(p.out, "The schema went back by %d.\n", cmd.Steps)
+	return nil
+}
+
+type migrateStatusCmd struct{}
+
+// Run shows which step the schema is at.
+func (migrateStatusCmd) Run(ctx context.Context, p *program) (err error) {
+	pool, close, err := p.joinDatabase(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, close()) }()
+	current, latest, dirty, err := db.Status(ctx, pool)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(p.out, "The schema is at step %d of %d.\n", current, latest)
+	if dirty {
+		fmt.Fprintln(p.out, "That step failed halfway. parley migrate up says what to do.")
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"parley/db"
+	"parley/db/chat"
+	"parley/handlers"
+	"parley/handlers/fanout"
+)
+
+type serveCmd struct {
+	Demo bool `help:"Fill an empty database with demo people and conversations, and print how to sign in."`
+}
+
+// finishWithin is how long requests that are under way, and windows, have at a shut-down.
+const finishWithin = 5 * time.Second
+
+// Run serves until ctx ends.
+func (cmd serveCmd) Run(ctx context.Context, p *program) (err error) {
+	start := time.Now()
+	listener, err := net.Listen("tcp", p.set.Addr)
+	if err != nil {
+		return fmt.Errorf("parley can't listen on %s (another program may be using it; --addr chooses another): %w", p.set.Addr, err)
+	}
+	pool, close, err := p.openDatabase(ctx)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	defer func() { err = errors.Join(err, close()) }()
+	if err := db.Migrate(ctx, pool); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	return cmd.serve(ctx, p, pool, listener, start)
+}
+
+func (cmd serveCmd) serve(ctx context.Context, p *program, pool *sql.DB, listener net.Listener, start time.Time) error {
+	server, store, err := p.server(pool)
+	if err != nil {
+		return err
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	p.log.Info("Parley is ready.", "address", address(listener), "took", time.Since(start).Round(time.Millisecond))
+	if cmd.Demo {
+		if err := p.demoOnce(ctx, pool, store, address(listener)); err != nil {
+			p.log.Error("The demo people could not be made.", "error", err)
+		}
+	}
+	sweeping := make(chan struct{})
+	sweepCtx, stopSweeping := context.WithCancel(ctx)
+	go func() { defer close(sweeping); p.sweep(sweepCtx, store) }()
+	defer func() { stopSweeping(); <-sweeping }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	p.log.Info("Parley is stopping.")
+	finish, cancel := context.WithTimeout(context.Background(), finishWithin)
+	defer cancel()
+	if err := server.Shutdown(finish); err != nil {
+		p.log.Warn(err.Error())
+	}
+	return nil
+}
+
+// server puts the layers together.
+func (p *program) server(pool *sql.DB) (*handlers.Server, *chat.Store, error) {
+	base, err := p.set.baseURL()
+	if err != nil {
+		return nil, nil, err
+	}
+	zone, err := time.LoadLocation(p.set.TimeZone)
+	if err != nil {
+		return nil, nil, err
+	}
+	nodes := fanout.NewMemory()
+	store := chat.New(pool, chat.Options{Notifier: nodes, MaxBodyLength: p.set.MaxBody, SessionLifetime: p.set.SessionFor})
+	return handlers.New(handlers.Config{
+		Store: store, Fanout: nodes, Logger: p.log, BaseURL: base, MessagesToLoad: p.set.MessagesToLoad, TimeZone: zone,
+	}), store, nil
+}
+
+func address(l net.Listener) string { return "http://" + l.Addr().String() }
+
+// sweepEvery is how often expired sessions are deleted. They sign nobody in meanwhile; this only frees their rows.
+const sweepEvery = time.Hour
+
+func (p *program) sweep(ctx context.Context, store *chat.Store) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if n, err := store.SweepSessions(ctx); err != nil {
+				p.log.Warn("Expired sessions could not be deleted; the next sweep tries again.", "error", err)
+			} else if n > 0 {
+				p.log.Debug("Expired sessions were deleted.", "number", n)
+			}
+		}
+	}
+}

@@ -1,0 +1,134 @@
+package chat
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"parley/queries"
+)
+
+// Conversation is the one thread between two users, as one of them sees it.
+type Conversation struct {
+	ID          uint64 // 0 before the first message
+	With        User   // the other person; the viewer themself for notes
+	LastMessage *Message
+	LastSeq     uint64 // the seq of the newest message, 0 before the first
+	LastRev     uint64 // the change counter
+	LastReadSeq uint64 // the viewer's watermark
+	Unread      int    // messages above the watermark, not the viewer's own, not deleted
+	lastAt      time.Time
+}
+
+// ConversationQuery asks for a part of the list of conversations.
+type ConversationQuery struct {
+	After string // a cursor, "" for the first page
+	Limit int    // default 20
+}
+
+const defaultConversations = 20
+
+// Conversations lists the viewer's conversations, newest activity first.
+func (s *Store) Conversations(ctx context.Context, viewer User, q ConversationQuery) (Page[Conversation], error) {
+	at, id, err := conversationCursor(q.After)
+	if err != nil {
+		return Page[Conversation]{}, err
+	}
+	limit := clampLimit(q.Limit, defaultConversations)
+	rows, err := s.q.ListConversations(ctx, queries.ListConversationsParams{
+		Viewer: viewer.ID, BeforeAt: nullTime(at), BeforeID: id, Limit: int32(limit + 1),
+	})
+	if err != nil {
+		return Page[Conversation]{}, fault(err, "")
+	}
+	list := make([]Conversation, len(rows))
+	for i, row := range rows {
+		list[i] = listedConversation(viewer, row)
+	}
+	return pageOf(list, limit, func(c Conversation) string {
+		return encodeCursor(fmt.Sprintf("%d %d", c.lastAt.UnixMicro(), c.ID))
+	}), nil
+}
+
+func listedConversation(viewer User, row queries.ListConversationsRow) Conversation {
+	c := Conversation{
+		ID: row.Conversation.ID, With: userOf(row.User), Unread: int(row.Unread),
+		LastSeq: row.Conversation.LastSeq, LastRev: row.Conversation.LastRev,
+		LastReadSeq: row.LastReadSeq, lastAt: row.Conversation.LastAt.Time,
+	}
+	last := messageOf(row.Message, viewer, c.With)
+	c.LastMessage = &last
+	return c
+}
+
+// endOfTime is later than every message: the first page of the list starts there.
+var endOfTime = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func conversationCursor(cursor string) (at time.Time, id uint64, err error) {
+	if cursor == "" {
+		return endOfTime, 0, nil
+	}
+	plain, err := decodeCursor(cursor)
+	if err != nil {
+		return at, 0, err
+	}
+	var micros int64
+	if _, err := fmt.Sscanf(plain, "%d %d", &micros, &id); err != nil {
+		return at, 0, badCursor("after")
+	}
+	return time.UnixMicro(micros).UTC(), id, nil
+}
+
+// Conversation finds the viewer's conversation with a person, without its last message. It exists, empty, before the
+// first message.
+func (s *Store) Conversation(ctx context.Context, viewer User, username string) (Conversation, error) {
+	row, err := s.q.ConversationWith(ctx, queries.ConversationWithParams{Viewer: viewer.ID, UsernameKey: usernameKey(username)})
+	if err != nil {
+		return Conversation{}, fault(err, "There is nobody called "+username+".")
+	}
+	return Conversation{
+		ID: uint64(row.ConversationID), With: userOf(row.User), Unread: int(row.Unread),
+		LastSeq: uint64(row.LastSeq), LastRev: uint64(row.LastRev), LastReadSeq: uint64(row.LastReadSeq),
+	}, nil
+}
+
+// MarkRead raises the viewer's watermark to seq, or to the newest message where seq is beyond it, and has the viewer's
+// other windows told. A seq at or below the watermark changes nothing: watermarks never fall. c follows.
+func (s *Store) MarkRead(ctx context.Context, viewer User, c *Conversation, seq uint64) error {
+	seq = min(seq, c.LastSeq)
+	if seq <= c.LastReadSeq {
+		return nil
+	}
+	changed, err := s.q.MarkRead(ctx, queries.MarkReadParams{Seq: seq, UserID: viewer.ID, ConversationID: c.ID})
+	if err != nil {
+		return fault(err, "")
+	}
+	if seq == c.LastSeq {
+		c.Unread = 0
+	}
+	c.LastReadSeq = seq
+	if changed > 0 {
+		s.notifier.Notify(Event{Type: EventRead, To: viewer.ID, With: c.With.Username, Seq: seq})
+	}
+	return nil
+}
+
+// lockConversation locks the two people's conversation until the transaction ends, making it at their first message.
+func lockConversation(ctx context.Context, q *queries.Queries, a, b uint64) (queries.Conversation, error) {
+	pair := queries.LockConversationParams{UserLo: min(a, b), UserHi: max(a, b)}
+	row, err := q.LockConversation(ctx, pair)
+	if err != sql.ErrNoRows {
+		return row, err
+	}
+	id, err := q.CreateConversation(ctx, queries.CreateConversationParams(pair))
+	if err != nil {
+		return row, err
+	}
+	for _, user := range []uint64{a, b} {
+		if err := q.CreateMember(ctx, queries.CreateMemberParams{UserID: user, ConversationID: uint64(id)}); err != nil {
+			return row, err
+		}
+	}
+	return q.LockConversation(ctx, pair)
+}

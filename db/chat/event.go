@@ -1,0 +1,35 @@
+package chat
+
+// EventType says what an Event is about.
+type EventType string
+
+// The types of Event.
+const (
+	EventMessage      EventType = "message"       // a message was made or changed
+	EventRead         EventType = "read"          // the user's own watermark rose, on whichever device
+	EventSessionEnded EventType = "session_ended" // windows must close
+)
+
+// Event tells one user's windows, on every node, of something that has been committed. It carries names and numbers,
+// never a body: whoever hears it fetches, and the fetch checks the permission.
+type Event struct {
+	Type    EventType `json:"type"`
+	To      uint64    `json:"to"`                // the user whose windows hear it
+	With    string    `json:"with,omitempty"`    // the other person's username, as that user sees the conversation
+	ID      MessageID `json:"id,omitzero"`       // EventMessage: which message
+	Rev     uint64    `json:"rev,omitempty"`     // EventMessage: the message's rev
+	Seq     uint64    `json:"seq,omitempty"`     // EventRead: the new watermark
+	Session []byte    `json:"session,omitempty"` // EventSessionEnded: the session's hash; empty means all of the user's
+}
+
+// Notifier takes events to the windows. Notify is called after the commit, must not block, and may lose an event: the
+// windows find out by catching up.
+type Notifier interface {
+	Notify(events ...Event)
+}
+
+// NotifierFunc is a function as a Notifier.
+type NotifierFunc func(events ...Event)
+
+// Notify calls f.
+func (f NotifierFunc) Notify(events ...Event) { f(events...) }

@@ -1,0 +1,91 @@
+package chat
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"time"
+
+	"parley/queries"
+)
+
+// Session is one sign-in of one user in one browser or program.
+type Session struct {
+	Hash      []byte // SHA-256 of the token, the session's name on the server
+	User      User
+	ExpiresAt time.Time
+	Renewed   bool // this look-up moved ExpiresAt on, so a cookie that carries the token should follow
+}
+
+// Device is what the server sees of whoever signs in.
+type Device struct{ UserAgent, IP string }
+
+// 32 octets are 256 bits; OWASP's Session Management Cheat Sheet asks for 64 bits of entropy at least.
+const tokenBytes = 32
+
+// The least time between two writes that note a session's use: a busy person costs one write a minute.
+const renewEvery = time.Minute
+
+// StartSession makes a new session for the user and gives its token, which is stored nowhere.
+func (s *Store) StartSession(ctx context.Context, user User, d Device) (token string, _ Session, _ error) {
+	secret := make([]byte, tokenBytes)
+	_, _ = rand.Read(secret) // never fails since Go 1.24
+	token = base64.RawURLEncoding.EncodeToString(secret)
+	now := s.now()
+	session := Session{Hash: tokenHash(token), User: user, ExpiresAt: now.Add(s.lifetime)}
+	err := s.q.CreateSession(ctx, queries.CreateSessionParams{
+		IDHash: session.Hash, UserID: user.ID, CreatedAt: now, SeenAt: now, ExpiresAt: session.ExpiresAt,
+		UserAgent: truncate(d.UserAgent, 255), Ip: truncate(d.IP, 45),
+	})
+	return token, session, fault(err, "")
+}
+
+// SessionByToken finds a session that has not expired, of a user who isn't disabled, and notes its use.
+func (s *Store) SessionByToken(ctx context.Context, token string) (Session, error) {
+	now := s.now()
+	row, err := s.q.SessionByHash(ctx, queries.SessionByHashParams{IDHash: tokenHash(token), Now: now})
+	if err != nil {
+		return Session{}, fault(err, "This session has ended. Sign in again.")
+	}
+	session := Session{Hash: row.Session.IDHash, User: userOf(row.User), ExpiresAt: row.Session.ExpiresAt}
+	if now.Sub(row.Session.SeenAt) < renewEvery {
+		return session, nil
+	}
+	session.ExpiresAt, session.Renewed = now.Add(s.lifetime), true
+	return session, s.renew(ctx, session, now)
+}
+
+func (s *Store) renew(ctx context.Context, session Session, now time.Time) error {
+	err := s.q.TouchSession(ctx, queries.TouchSessionParams{SeenAt: now, ExpiresAt: session.ExpiresAt, IDHash: session.Hash})
+	if err == nil {
+		err = s.q.TouchUser(ctx, queries.TouchUserParams{LastSeenAt: nullTime(now), ID: session.User.ID})
+	}
+	return fault(err, "")
+}
+
+// EndSession ends one session and has its windows closed. A session that has ended already is no error.
+func (s *Store) EndSession(ctx context.Context, session Session) error {
+	if _, err := s.q.DeleteSession(ctx, session.Hash); err != nil {
+		return fault(err, "")
+	}
+	s.notifier.Notify(Event{Type: EventSessionEnded, To: session.User.ID, Session: session.Hash})
+	return nil
+}
+
+// SweepSessions deletes sessions that have expired, a bounded number a call, and says how many.
+func (s *Store) SweepSessions(ctx context.Context) (int64, error) {
+	n, err := s.q.DeleteExpiredSessions(ctx, s.now())
+	return n, fault(err, "")
+}
+
+func tokenHash(token string) []byte {
+	sum := sha256.Sum256([]byte(token))
+	return sum[:]
+}
+
+// truncate cuts text to n characters at most, for columns that hold what strangers send.
+func truncate(text string, n int) string {
+	runes := []rune(text) // also replaces what is no UTF-8, which the column refuses
+	return string(runes[:min(n, len(runes))])
+}

@@ -1,0 +1,160 @@
+package chat
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"parley/queries"
+)
+
+// Options are the settings that the rules depend on. The zero value of each field stands for its default.
+type Options struct {
+	Notifier        Notifier         // who tells the windows; default: nobody
+	MaxBodyLength   int              // the longest message in characters (Unicode code points); default 10,000
+	SessionLifetime time.Duration    // how long after its last use a session ends; default 30 days
+	Now             func() time.Time // the clock; default time.Now
+}
+
+// Store is the database seen through the rules. It is safe for concurrent use.
+type Store struct {
+	db       *sql.DB
+	q        *queries.Queries
+	notifier Notifier
+	maxBody  int
+	lifetime time.Duration
+	now      func() time.Time
+	hashing  chan struct{}
+}
+
+// New makes a Store on a migrated database.
+func New(db *sql.DB, o Options) *Store {
+	s := &Store{
+		db: db, q: queries.New(db), notifier: o.Notifier, maxBody: o.MaxBodyLength, lifetime: o.SessionLifetime,
+		hashing: make(chan struct{}, maxConcurrentHashes),
+	}
+	if s.notifier == nil {
+		s.notifier = NotifierFunc(func(...Event) {})
+	}
+	if s.maxBody == 0 {
+		s.maxBody = 10_000
+	}
+	if s.lifetime == 0 {
+		s.lifetime = 30 * 24 * time.Hour
+	}
+	clock := o.Now
+	if clock == nil {
+		clock = time.Now
+	}
+	// DATETIME(6) keeps microseconds: what is stored must equal what was returned.
+	s.now = func() time.Time { return clock().UTC().Truncate(time.Microsecond) }
+	return s
+}
+
+// MaxBodyLength is the longest message in characters (Unicode code points).
+func (s *Store) MaxBodyLength() int { return s.maxBody }
+
+// Ready says whether the database answers.
+func (s *Store) Ready(ctx context.Context) error {
+	if err := s.db.PingContext(ctx); err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// How long a write goes on trying, and the pause before a further try: the pause doubles from the first to the
+// longest, each with jitter. Five seconds outlast a restart of the database and stay below a browser's patience.
+const (
+	retryFor     = 5 * time.Second
+	firstPause   = 2 * time.Millisecond
+	longestPause = 200 * time.Millisecond
+)
+
+// inTx runs f in a transaction, again from its start after a deadlock, a lock time-out or a lost connection, and gives
+// an error of kind Unavailable when that does not help. f must be safe to run again, also after a commit whose answer
+// was lost. It is not cut short by ctx's cancellation: somebody who hangs up has still sent.
+func (s *Store) inTx(ctx context.Context, f func(context.Context, *queries.Queries) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), retryFor)
+	defer cancel()
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		err := s.tryTx(ctx, f)
+		if !retriable(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return unavailable(err)
+		case <-time.After(pause/2 + rand.N(pause)):
+		}
+	}
+}
+
+// tryTx runs at READ COMMITTED, which db.Open sets on every connection: each rule here rests on a row's lock, none on
+// gap locks, and without those two first messages to two people don't wait for each other.
+func (s *Store) tryTx(ctx context.Context, f func(context.Context, *queries.Queries) error) error {
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := f(ctx, s.q.WithTx(tx)); err != nil {
+		_ = tx.Rollback() // the error that stopped f says more, and a lost connection rolls back by itself
+		return err
+	}
+	return tx.Commit()
+}
+
+// Server errors after which the same statement may succeed, or the connection is gone.
+// Source: MySQL 8.0 Error Message Reference.
+var retriableNumbers = map[uint16]bool{
+	1053: true, // ER_SERVER_SHUTDOWN
+	1205: true, // ER_LOCK_WAIT_TIMEOUT
+	1213: true, // ER_LOCK_DEADLOCK
+	1927: true, // ER_CONNECTION_KILLED (MariaDB)
+	3024: true, // ER_QUERY_TIMEOUT
+}
+
+func retriable(err error) bool {
+	if server, ok := errors.AsType[*mysql.MySQLError](err); ok {
+		return retriableNumbers[server.Number]
+	}
+	return lostConnection(err)
+}
+
+func lostConnection(err error) bool {
+	var network *net.OpError
+	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, sql.ErrConnDone) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.As(err, &network) ||
+		errors.Is(err, context.DeadlineExceeded)
+}
+
+func unavailable(cause error) error {
+	return &Error{Kind: Unavailable, Text: "The database can't be reached right now. Try again in a moment.", cause: cause}
+}
+
+// fault gives a failed read its kind: no row is NotFound with the given text, a lost connection is Unavailable.
+func fault(err error, notFoundText string) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, sql.ErrNoRows):
+		return notFound(notFoundText)
+	case retriable(err):
+		return unavailable(err)
+	default:
+		return err
+	}
+}
+
+func duplicateKey(err error) bool {
+	server, ok := errors.AsType[*mysql.MySQLError](err)
+	return ok && server.Number == 1062 // ER_DUP_ENTRY
+}
+
+func nullTime(t time.Time) sql.NullTime { return sql.NullTime{Time: t, Valid: !t.IsZero()} }

@@ -1,0 +1,166 @@
+package chat
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"parley/queries"
+)
+
+// User is somebody with an account.
+type User struct {
+	ID          uint64
+	Username    string
+	DisplayName string
+	Email       string // "" where none was given
+	IsAdmin     bool
+	CreatedAt   time.Time
+	DisabledAt  time.Time // zero while the account works
+	LastSeenAt  time.Time // zero before the first sign-in; a minute coarse
+}
+
+// Disabled says whether the account was disabled: it can't sign in, isn't in the directory and can't be written to.
+func (u User) Disabled() bool { return !u.DisabledAt.IsZero() }
+
+func userOf(row queries.User) User {
+	return User{
+		ID: row.ID, Username: row.Username, DisplayName: row.DisplayName, Email: row.Email.String, IsAdmin: row.IsAdmin,
+		CreatedAt: row.CreatedAt, DisabledAt: row.DisabledAt.Time, LastSeenAt: row.LastSeenAt.Time,
+	}
+}
+
+func usersOf(rows []queries.User) []User {
+	users := make([]User, len(rows))
+	for i, row := range rows {
+		users[i] = userOf(row)
+	}
+	return users
+}
+
+// NewUser is what an account is made of. DisplayName and Email may be empty.
+type NewUser struct {
+	Username, DisplayName, Email, Password string
+	IsAdmin                                bool
+}
+
+// CreateUser makes an account. An Invalid error names the fields username, display_name, email and password.
+func (s *Store) CreateUser(ctx context.Context, n NewUser) (User, error) {
+	f := fields{}
+	n.Username = checkUsername(f, n.Username)
+	n.DisplayName = checkDisplayName(f, n.DisplayName, n.Username)
+	n.Email = checkEmail(f, n.Email)
+	checkPassword(f, n.Password)
+	if err := f.err("The account wasn't made."); err != nil {
+		return User{}, err
+	}
+	hash, err := s.hash(ctx, n.Password)
+	if err != nil {
+		return User{}, err
+	}
+	return s.insertUser(ctx, n, hash)
+}
+
+func (s *Store) hash(ctx context.Context, password string) (string, error) {
+	release, err := s.hashingSlot(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	return HashPassword(password), nil
+}
+
+func (s *Store) insertUser(ctx context.Context, n NewUser, hash string) (User, error) {
+	row := queries.CreateUserParams{
+		Username: n.Username, UsernameKey: usernameKey(n.Username),
+		DisplayName: n.DisplayName, SearchKey: searchKey(n.Username, n.DisplayName),
+		Email: nullString(n.Email), EmailKey: nullString(canonical(n.Email)),
+		PasswordHash: hash, IsAdmin: n.IsAdmin, CreatedAt: s.now(),
+	}
+	id, err := s.q.CreateUser(ctx, row)
+	if duplicateKey(err) {
+		return User{}, s.whichIsTaken(ctx, row.UsernameKey)
+	}
+	if err != nil {
+		return User{}, fault(err, "")
+	}
+	return User{ID: uint64(id), Username: n.Username, DisplayName: n.DisplayName, Email: n.Email, IsAdmin: n.IsAdmin, CreatedAt: row.CreatedAt}, nil
+}
+
+func (s *Store) whichIsTaken(ctx context.Context, key []byte) error {
+	f := fields{}
+	if _, err := s.q.UserByKey(ctx, key); err == nil {
+		f.add("username", "Somebody has this username already. Choose another.")
+	} else {
+		f.add("email", "Another account has this e-mail address.")
+	}
+	return f.err("The account wasn't made.")
+}
+
+func nullString(text string) sql.NullString { return sql.NullString{String: text, Valid: text != ""} }
+
+// UserByName finds an account by username without regard to case, disabled ones too.
+func (s *Store) UserByName(ctx context.Context, username string) (User, error) {
+	row, err := s.q.UserByKey(ctx, usernameKey(username))
+	if err != nil {
+		return User{}, fault(err, "There is nobody called "+username+".")
+	}
+	return userOf(row), nil
+}
+
+// AnyUser says whether there is an account at all.
+func (s *Store) AnyUser(ctx context.Context) (bool, error) {
+	found, err := s.q.AnyUser(ctx)
+	return found, fault(err, "")
+}
+
+// UserQuery asks for a part of the directory.
+type UserQuery struct {
+	Search string // words that username and display name must hold, in this order; "" for everybody
+	After  string // a cursor, "" for the first page
+	Limit  int    // default 30
+}
+
+// defaultUsers fills a tall window and a little more.
+const defaultUsers = 30
+
+// Users is the directory: everybody but the viewer and the disabled, by username.
+func (s *Store) Users(ctx context.Context, viewer User, q UserQuery) (Page[User], error) {
+	after, err := decodeCursor(q.After)
+	if err != nil {
+		return Page[User]{}, err
+	}
+	limit := clampLimit(q.Limit, defaultUsers)
+	rows, err := s.q.ListUsers(ctx, queries.ListUsersParams{
+		After: []byte(after), Pattern: likePattern(q.Search), Viewer: viewer.ID, Limit: int32(limit + 1),
+	})
+	return userPage(rows, limit, err)
+}
+
+func userPage(rows []queries.User, limit int, err error) (Page[User], error) {
+	if err != nil {
+		return Page[User]{}, fault(err, "")
+	}
+	return pageOf(usersOf(rows), limit, func(u User) string { return encodeCursor(canonical(u.Username)) }), nil
+}
+
+// Authenticate finds the person who signs in. Whoever gives a wrong name, a wrong password or a disabled account
+// gets the same error (kind Denied) after the same time.
+func (s *Store) Authenticate(ctx context.Context, username, password string) (User, error) {
+	row, err := s.q.UserByKey(ctx, usernameKey(username))
+	if KindOf(fault(err, "")) == NotFound {
+		row, err = queries.User{PasswordHash: noSuchUserHash, DisabledAt: sql.NullTime{Valid: true}}, nil
+	}
+	if err != nil {
+		return User{}, fault(err, "")
+	}
+	release, err := s.hashingSlot(ctx)
+	if err != nil {
+		return User{}, err
+	}
+	defer release()
+	if !passwordMatches(row.PasswordHash, password) || row.DisabledAt.Valid {
+		return User{}, &Error{Kind: Denied, Text: "The username or the password is wrong."}
+	}
+	return userOf(row), nil
+}

@@ -1,0 +1,178 @@
+package handlers
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/a-h/templ"
+	"github.com/gofiber/fiber/v2"
+	"github.com/google/uuid"
+
+	"parley/db/chat"
+	"parley/views"
+)
+
+type conversationBody struct {
+	With        userBody     `json:"with"`
+	LastMessage *messageBody `json:"last_message"`
+	Unread      int          `json:"unread"`
+	LastSeq     uint64       `json:"last_seq"`
+	LastRev     uint64       `json:"last_rev"`
+	LastReadSeq uint64       `json:"last_read_seq"`
+}
+
+func conversationJSON(c chat.Conversation) conversationBody {
+	body := conversationBody{
+		With: userJSON(c.With), Unread: c.Unread, LastSeq: c.LastSeq, LastRev: c.LastRev, LastReadSeq: c.LastReadSeq,
+	}
+	if c.LastMessage != nil {
+		last := messageJSON(*c.LastMessage)
+		body.LastMessage = &last
+	}
+	return body
+}
+
+func (s *Server) listConversations(c *fiber.Ctx) error {
+	n, err := limit(c)
+	if err != nil {
+		return err
+	}
+	q := chat.ConversationQuery{After: c.Query("after"), Limit: n}
+	list, err := s.conversationList(c, q, c.Query("current"))
+	if err != nil {
+		return err
+	}
+	v := s.viewing(c)
+	return respond(c, answer{
+		json:     listJSON(list.Items, list.Next, conversationJSON),
+		fragment: views.Conversations(v, list),
+		page: func() (templ.Component, error) {
+			return views.In(views.App(views.Frame{Viewing: v, Title: "Conversations", Conversations: list}), views.NoConversation()), nil
+		},
+	})
+}
+
+func (s *Server) conversationList(c *fiber.Ctx, q chat.ConversationQuery, current string) (views.ConversationList, error) {
+	found, err := s.Store.Conversations(c.UserContext(), viewer(c), q)
+	if err != nil {
+		return views.ConversationList{}, err
+	}
+	list := views.ConversationList{Items: found.Items, Current: current}
+	if found.Next != "" {
+		list.Next = "/conversations?after=" + url.QueryEscape(found.Next)
+	}
+	return list, nil
+}
+
+type threadBody struct {
+	Conversation conversationBody `json:"conversation"`
+	Messages     []messageBody    `json:"messages"`
+}
+
+func (s *Server) showConversation(c *fiber.Ctx) error {
+	username, err := name(c)
+	if err != nil {
+		return err
+	}
+	return s.respondWithThread(c, http.StatusOK, username, views.Composer{})
+}
+
+// respondWithThread answers with a conversation, opened: what it shows is read.
+func (s *Server) respondWithThread(c *fiber.Ctx, status int, username string, composer views.Composer) error {
+	q, err := s.threadQuery(c)
+	if err != nil {
+		return err
+	}
+	thread, err := s.Store.Thread(c.UserContext(), viewer(c), username, q)
+	if err != nil {
+		return err
+	}
+	if err := s.markShown(c, &thread); err != nil {
+		return err
+	}
+	if composer.ClientID == "" {
+		composer.ClientID = uuid.NewString()
+	}
+	composer.Longest = s.Store.MaxBodyLength()
+	with := thread.Conversation.With
+	content := views.ThreadPane(views.Thread{Viewing: s.viewing(c), Thread: thread, Composer: composer})
+	return s.respondInApp(c, status, pane{with.DisplayName, with.Username, content},
+		threadBody{conversationJSON(thread.Conversation), mapSlice(thread.Messages, messageJSON)})
+}
+
+// markShown raises the watermark to the newest message shown. A browser that only fetches ahead shows nothing yet.
+func (s *Server) markShown(c *fiber.Ctx, t *chat.Thread) error {
+	if c.Get("Sec-Purpose") != "" || len(t.Messages) == 0 {
+		return nil
+	}
+	newest := t.Messages[len(t.Messages)-1].ID.Seq
+	return s.Store.MarkRead(c.UserContext(), viewer(c), &t.Conversation, newest)
+}
+
+func (s *Server) threadQuery(c *fiber.Ctx) (q chat.ThreadQuery, err error) {
+	if q.Limit, err = limit(c); err != nil {
+		return q, err
+	}
+	if q.Limit == 0 {
+		q.Limit = s.MessagesToLoad
+	}
+	if q.Before, err = messageIDIn(c, "before"); err != nil {
+		return q, err
+	}
+	q.After, err = messageIDIn(c, "after")
+	return q, err
+}
+
+// messageIDIn reads a message ID from the query, the zero one where there is none.
+func messageIDIn(c *fiber.Ctx, field string) (chat.MessageID, error) {
+	text := c.Query(field)
+	if text == "" {
+		return chat.MessageID{}, nil
+	}
+	id, err := chat.ParseMessageID(text)
+	if err != nil {
+		return id, malformed(field, field+" is a message ID, such as 7-42.")
+	}
+	return id, nil
+}
+
+// markRead raises the reader's watermark, for a page that stays open.
+func (s *Server) markRead(c *fiber.Ctx) error {
+	username, err := name(c)
+	if err != nil {
+		return err
+	}
+	var body struct {
+		Seq uint64 `json:"seq" form:"seq"`
+	}
+	if err := parse(c, &body); err != nil {
+		return err
+	}
+	conversation, err := s.Store.Conversation(c.UserContext(), viewer(c), username)
+	if err != nil {
+		return err
+	}
+	if err := s.Store.MarkRead(c.UserContext(), viewer(c), &conversation, body.Seq); err != nil {
+		return err
+	}
+	return c.SendStatus(http.StatusNoContent)
+}
+
+func nextPage(c *fiber.Ctx, after string) string {
+	values := url.Values{}
+	for _, kept := range []string{"q", "limit"} {
+		if value := c.Query(kept); value != "" {
+			values.Set(kept, value)
+		}
+	}
+	values.Set("after", after)
+	return c.Path() + "?" + values.Encode()
+}
+
+func mapSlice[T, B any](items []T, f func(T) B) []B {
+	mapped := make([]B, len(items))
+	for i, item := range items {
+		mapped[i] = f(item)
+	}
+	return mapped
+}

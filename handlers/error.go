@@ -1,0 +1,154 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+
+	"github.com/gofiber/fiber/v2"
+
+	"parley/db/chat"
+	"parley/views"
+)
+
+// errSignedOut answers whoever must sign in first.
+var errSignedOut = errors.New("signed out")
+
+// statusOf is the one table from a rule's error to a status.
+var statusOf = map[chat.Kind]int{
+	chat.Invalid:     http.StatusUnprocessableEntity,
+	chat.NotFound:    http.StatusNotFound,
+	chat.Conflict:    http.StatusConflict,
+	chat.Denied:      http.StatusUnauthorized,
+	chat.Malformed:   http.StatusBadRequest,
+	chat.Unavailable: http.StatusServiceUnavailable,
+}
+
+// textOf is what people read where only the status is known.
+var textOf = map[int]string{
+	http.StatusBadRequest:                  "The request isn't one that Parley understands.",
+	http.StatusUnauthorized:                "Sign in first.",
+	http.StatusForbidden:                   "This request came from another site, so it wasn't carried out. Go to Parley and do it there.",
+	http.StatusNotFound:                    "There is nothing at this address, or it isn't yours to see.",
+	http.StatusMethodNotAllowed:            "This address can't be used in this way.",
+	http.StatusRequestEntityTooLarge:       "That is more than can be sent at once.",
+	http.StatusUnsupportedMediaType:        "Send a form or JSON.",
+	http.StatusUpgradeRequired:             "This address is for WebSockets only.",
+	http.StatusRequestHeaderFieldsTooLarge: "The request's header is too large.",
+	http.StatusServiceUnavailable:          "Parley can't answer right now. Try again in a moment.",
+}
+
+const faultText = "Something went wrong on our side. It has been noted; try again in a moment."
+
+// problem is an error as it leaves the server: RFC 9457, with the fields of a form beside it.
+type problem struct {
+	Type     string              `json:"type"`
+	Title    string              `json:"title"`
+	Status   int                 `json:"status"`
+	Detail   string              `json:"detail"`
+	Instance string              `json:"instance"` // the request ID, by which the log can be searched
+	Errors   map[string][]string `json:"errors,omitempty"`
+}
+
+// problemOf never takes a text from an error that isn't ours.
+func problemOf(c *fiber.Ctx, err error) problem {
+	p := problem{Type: "about:blank", Status: http.StatusInternalServerError, Detail: faultText, Instance: requestIDOf(c)}
+	rule, isRule := errors.AsType[*chat.Error](err)
+	web, isWeb := errors.AsType[*fiber.Error](err)
+	switch {
+	case isRule:
+		p.Status, p.Detail, p.Errors = statusOf[rule.Kind], rule.Text, rule.Fields
+	case errors.Is(err, errSignedOut):
+		p.Status, p.Detail = http.StatusUnauthorized, textOf[http.StatusUnauthorized]
+	case isWeb && textOf[web.Code] != "":
+		p.Status, p.Detail = web.Code, textOf[web.Code]
+	case isWeb && web.Code < http.StatusInternalServerError:
+		p.Status, p.Detail = web.Code, http.StatusText(web.Code)+"."
+	}
+	p.Title = http.StatusText(p.Status)
+	return p
+}
+
+// fail answers every error, in the shape that was asked for.
+func (s *Server) fail(c *fiber.Ctx, err error) error {
+	p := problemOf(c, err)
+	if p.Status >= http.StatusInternalServerError {
+		s.Logger.LogAttrs(c.UserContext(), levelOf(err), "request failed", slog.String("request", p.Instance), slog.Any("error", err))
+	}
+	if p.Status == http.StatusServiceUnavailable {
+		c.Set(fiber.HeaderRetryAfter, "1")
+	}
+	varies(c)
+	c.Status(p.Status)
+	switch shapeOf(c) {
+	case program:
+		return c.JSON(p, "application/problem+json")
+	case fragment:
+		if p.Status == http.StatusUnauthorized {
+			c.Set("HX-Redirect", loginURL(currentPath(c)))
+		}
+		return render(c, views.ErrorFragment(fullText(p)))
+	}
+	if errors.Is(err, errSignedOut) {
+		return seeOther(c, loginURL(wantedPath(c)))
+	}
+	return render(c, views.ErrorPage(p.Title, fullText(p), referenceOf(p)))
+}
+
+// A client that hung up is nobody's fault.
+func levelOf(err error) slog.Level {
+	if errors.Is(err, context.Canceled) {
+		return slog.LevelInfo
+	}
+	return slog.LevelError
+}
+
+// fullText adds what is wrong with each field, where a page has no form to show it beside.
+func fullText(p problem) string {
+	text := p.Detail
+	for _, texts := range p.Errors {
+		for _, t := range texts {
+			text += " " + t
+		}
+	}
+	return text
+}
+
+func referenceOf(p problem) string {
+	if p.Status < http.StatusInternalServerError {
+		return ""
+	}
+	return p.Instance
+}
+
+func malformed(field, text string) error {
+	return &chat.Error{Kind: chat.Malformed, Text: text, Fields: map[string][]string{field: {text}}}
+}
+
+func loginURL(next string) string {
+	if next == "" || next == "/" {
+		return "/login"
+	}
+	return "/login?next=" + url.QueryEscape(next)
+}
+
+// wantedPath is where to go after signing in: the page that was asked for, if asking again does no more than show it.
+func wantedPath(c *fiber.Ctx) string {
+	if c.Method() != fiber.MethodGet {
+		return ""
+	}
+	return c.OriginalURL()
+}
+
+// currentPath is the page that an htmx request came from.
+func currentPath(c *fiber.Ctx) string {
+	current, err := url.Parse(c.Get("HX-Current-URL"))
+	if err != nil {
+		return ""
+	}
+	return localPath(current.RequestURI())
+}
+
+func seeOther(c *fiber.Ctx, path string) error { return c.Redirect(path, http.StatusSeeOther) }

@@ -1,0 +1,127 @@
+// Package hub knows who has a window open on this node, and takes frames to them. It knows nothing of HTTP or SQL.
+package hub
+
+import (
+	"bytes"
+	"context"
+	"sync"
+	"time"
+)
+
+// Hub holds the open windows by user. It is safe for concurrent use, and none of its methods waits for a network.
+type Hub struct {
+	mu      sync.RWMutex
+	windows map[uint64]map[*Window]struct{}
+	stopped bool
+	empty   chan struct{} // closed when the Hub was stopped and the last window is gone
+}
+
+// New makes an empty Hub.
+func New() *Hub {
+	return &Hub{windows: map[uint64]map[*Window]struct{}{}, empty: make(chan struct{})}
+}
+
+// Add registers a window: from now on it hears what is pushed to its user. It says no once the Hub was told to close
+// all. Whoever adds a window must Remove it.
+func (h *Hub) Add(w *Window) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.stopped {
+		return false
+	}
+	if h.windows[w.user] == nil {
+		h.windows[w.user] = map[*Window]struct{}{}
+	}
+	h.windows[w.user][w] = struct{}{}
+	return true
+}
+
+// Remove forgets a window. Removing it twice is no error.
+func (h *Hub) Remove(w *Window) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if _, known := h.windows[w.user][w]; !known {
+		return
+	}
+	delete(h.windows[w.user], w)
+	if len(h.windows[w.user]) == 0 {
+		delete(h.windows, w.user)
+	}
+	if h.stopped && len(h.windows) == 0 {
+		close(h.empty)
+	}
+}
+
+// Count says how many windows are open.
+func (h *Hub) Count() int {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	n := 0
+	for _, windows := range h.windows {
+		n += len(windows)
+	}
+	return n
+}
+
+// Push queues a text frame for each of the user's windows. A window that is too slow to take it is closed (1013).
+// frame must not change afterwards.
+func (h *Hub) Push(user uint64, frame []byte) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	for w := range h.windows[user] {
+		w.push(frame)
+	}
+}
+
+// CloseSession closes the user's windows of one session, or all of them where session is empty.
+func (h *Hub) CloseSession(user uint64, session []byte, code int, reason string) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	for w := range h.windows[user] {
+		if len(session) == 0 || bytes.Equal(session, w.session) {
+			w.Close(code, reason)
+		}
+	}
+}
+
+// CloseAll closes every window and refuses further ones. It returns when the last one is gone, or with ctx's error when
+// ctx ends first. It is called once.
+func (h *Hub) CloseAll(ctx context.Context, code int, reason string) error {
+	h.mu.Lock()
+	h.stopped = true
+	if len(h.windows) == 0 {
+		close(h.empty)
+	}
+	h.mu.Unlock()
+	for _, w := range h.all() {
+		w.Close(code, reason)
+	}
+	select {
+	case <-h.empty:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Ping asks every window for a sign of life, and drops those that were added longer ago than a handshake takes and
+// whose connection never came.
+func (h *Hub) Ping() {
+	for _, w := range h.all() {
+		if !w.ping(time.Now()) {
+			h.Remove(w)
+		}
+	}
+}
+
+func (h *Hub) all() []*Window {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	var all []*Window
+	for _, windows := range h.windows {
+		for w := range windows {
+			all = append(all, w)
+		}
+	}
+	return all
+}

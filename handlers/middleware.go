@@ -1,0 +1,134 @@
+package handlers
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"regexp"
+	"runtime/debug"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/compress"
+	"github.com/google/uuid"
+)
+
+// Only string-keyed locals survive the upgrade to a WebSocket.
+const (
+	requestIDKey = "request-id"
+	sessionKey   = "session"
+	windowKey    = "window"
+)
+
+// requestIDForm is what a proxy may hand on; anything else could forge lines in the log.
+var requestIDForm = regexp.MustCompile(`^[A-Za-z0-9_-]{8,64}$`)
+
+// requestID names the request, in the answer's header and in every line of the log.
+func requestID(c *fiber.Ctx) error {
+	id := c.Get(fiber.HeaderXRequestID)
+	if !requestIDForm.MatchString(id) {
+		id = uuid.NewString()
+	}
+	c.Locals(requestIDKey, id)
+	c.Set(fiber.HeaderXRequestID, id)
+	return c.Next()
+}
+
+func requestIDOf(c *fiber.Ctx) string {
+	id, _ := c.Locals(requestIDKey).(string)
+	return id
+}
+
+// accessLog writes one line a request: the route and never the query, since that can hold what people search for.
+func (s *Server) accessLog(c *fiber.Ctx) error {
+	start := time.Now()
+	if err := c.Next(); err != nil {
+		if err := s.fail(c, err); err != nil {
+			return err
+		}
+	}
+	s.Logger.LogAttrs(c.UserContext(), slog.LevelDebug, "request",
+		slog.String("request", requestIDOf(c)), slog.String("method", c.Method()), slog.String("path", c.Path()),
+		slog.Int("status", c.Response().StatusCode()), slog.Duration("took", time.Since(start)),
+		slog.String("ip", c.IP()), slog.Uint64("user", viewer(c).ID))
+	return nil
+}
+
+// contain keeps a panic to its request.
+func (s *Server) contain(c *fiber.Ctx) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return c.Next()
+}
+
+// The Content-Security-Policy allows our own files and nothing else: no inline script or style, no framing, no forms
+// to elsewhere. Source: OWASP Content Security Policy Cheat Sheet (strict policy), OWASP HTTP Headers Cheat Sheet.
+const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+func securityHeaders(c *fiber.Ctx) error {
+	c.Set(fiber.HeaderContentSecurityPolicy, contentSecurityPolicy)
+	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
+	c.Set(fiber.HeaderXFrameOptions, "DENY")
+	c.Set(fiber.HeaderReferrerPolicy, "same-origin")
+	c.Set(fiber.HeaderPermissionsPolicy, "camera=(), microphone=(), geolocation=(), payment=(), usb=()")
+	c.Set("Cross-Origin-Opener-Policy", "same-origin")
+	c.Set("Cross-Origin-Resource-Policy", "same-origin")
+	return c.Next()
+}
+
+// private keeps what people read out of every cache.
+func private(c *fiber.Ctx) error {
+	c.Set(fiber.HeaderCacheControl, "no-store")
+	varies(c)
+	return c.Next()
+}
+
+// compressed makes pages smaller on the wire. A page holds no secret that a guess reflected in it could find out by its
+// size. WebSockets are left alone.
+var compressed = compress.New(compress.Config{
+	Level: compress.LevelBestSpeed,
+	Next:  func(c *fiber.Ctx) bool { return c.Path() == "/ws" },
+})
+
+// sameOrigin refuses what another site makes a browser send, by Fetch-Metadata and Origin. A program sends neither and
+// passes: it has no cookie that somebody else could use.
+func (s *Server) sameOrigin(c *fiber.Ctx) error {
+	if err := s.origin.Check(plainRequest(c)); err != nil {
+		return fiber.ErrForbidden
+	}
+	return c.Next()
+}
+
+// ownOrigin refuses WebSockets from other sites. Browsers send Origin with each, and a page of another site may open
+// one with our cookie; so a request without Origin is refused too.
+func (s *Server) ownOrigin(c *fiber.Ctx) error {
+	origin, err := url.Parse(c.Get(fiber.HeaderOrigin))
+	if err != nil || origin.Host == "" || (origin.Scheme != "http" && origin.Scheme != "https") {
+		return fiber.ErrForbidden
+	}
+	public := s.BaseURL != nil && origin.Scheme == s.BaseURL.Scheme && origin.Host == s.BaseURL.Host
+	if !public && origin.Host != string(c.Context().Host()) {
+		return fiber.ErrForbidden
+	}
+	return c.Next()
+}
+
+// plainRequest is the part of the request that net/http's and gorilla's functions look at. It holds copies: an adapter
+// would hand on buffers that the next request overwrites.
+func plainRequest(c *fiber.Ctx) *http.Request {
+	header := http.Header{}
+	for _, name := range []string{"Sec-Fetch-Site", fiber.HeaderOrigin, fiber.HeaderCookie} {
+		if value := c.Get(name); value != "" {
+			header.Set(name, value)
+		}
+	}
+	r := &http.Request{
+		Method: c.Method(), Host: string(c.Context().Host()), Header: header, URL: &url.URL{Path: c.Path()},
+	}
+	return r.WithContext(c.UserContext())
+}

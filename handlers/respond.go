@@ -1,0 +1,100 @@
+package handlers
+
+import (
+	"bytes"
+	"strconv"
+	"time"
+
+	"github.com/a-h/templ"
+	"github.com/gofiber/fiber/v2"
+
+	"parley/views"
+)
+
+// shape is one of the three answers that a URL has.
+type shape int
+
+const (
+	page     shape = iota // a whole page, for a browser
+	fragment              // a part of one, for htmx
+	program               // JSON
+)
+
+// shapeOf reads what the request asks for. A boosted link and a step back in the history want the whole page.
+func shapeOf(c *fiber.Ctx) shape {
+	switch {
+	case c.Accepts(fiber.MIMETextHTML, fiber.MIMEApplicationJSON) == fiber.MIMEApplicationJSON:
+		return program
+	case c.Get("HX-Request") == "true" && c.Get("HX-Boosted") != "true" && c.Get("HX-History-Restore-Request") != "true":
+		return fragment
+	default:
+		return page
+	}
+}
+
+// answer is one result in its three shapes. page is a function, since it costs look-ups that the others don't need.
+type answer struct {
+	status   int // default 200
+	json     any
+	fragment templ.Component
+	page     func() (templ.Component, error)
+}
+
+func respond(c *fiber.Ctx, a answer) error {
+	if a.status != 0 {
+		c.Status(a.status)
+	}
+	switch shapeOf(c) {
+	case program:
+		return c.JSON(a.json)
+	case fragment:
+		return render(c, a.fragment)
+	default:
+		component, err := a.page()
+		if err != nil {
+			return err
+		}
+		return render(c, component)
+	}
+}
+
+// render makes the whole HTML before it writes, so that a failure halfway is an error page and not half a page.
+func render(c *fiber.Ctx, component templ.Component) error {
+	var html bytes.Buffer
+	if err := component.Render(c.UserContext(), &html); err != nil {
+		return err
+	}
+	c.Type("html", "utf-8")
+	return c.Send(html.Bytes())
+}
+
+// varies says that one URL has several answers, to caches on the way.
+func varies(c *fiber.Ctx) {
+	c.Set(fiber.HeaderVary, "Accept, HX-Request")
+}
+
+// zoneCookie holds the name of the browser's time zone, which a script on the page fills in.
+const zoneCookie = "zone"
+
+func (s *Server) viewing(c *fiber.Ctx) views.Viewing {
+	v := views.Viewing{Viewer: viewer(c), Now: time.Now(), Zone: s.TimeZone}
+	if name := c.Cookies(zoneCookie); name != "" && len(name) < 64 {
+		if zone, err := time.LoadLocation(name); err == nil {
+			v.Zone = zone
+		}
+	}
+	return v
+}
+
+// limit reads how long a page of a list shall be, 0 where nothing is said.
+func limit(c *fiber.Ctx) (int, error) {
+	text := c.Query("limit")
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		return 0, malformed("limit", "limit is a whole number from 1.")
+	}
+	return n, nil
+}

@@ -1,0 +1,115 @@
+// Package handlers is Parley over HTTP: it reads a request, calls one method of chat.Store, and answers with a page, a
+// fragment or JSON.
+package handlers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"parley/db/chat"
+	"parley/handlers/fanout"
+	"parley/handlers/hub"
+)
+
+// Config is what a Server is made of. BaseURL may be nil; everything else is needed.
+type Config struct {
+	Store          *chat.Store
+	Fanout         fanout.Fanout
+	Logger         *slog.Logger
+	BaseURL        *url.URL       // the public address: cookies are Secure where it is https, and its origin counts as ours
+	MessagesToLoad int            // how many messages a conversation shows at first
+	TimeZone       *time.Location // for whoever's browser hasn't said its own
+}
+
+// Server answers requests and holds this node's windows.
+type Server struct {
+	Config
+	app      *fiber.App
+	hub      *hub.Hub
+	sessions *sessionStore
+	origin   *http.CrossOriginProtection
+	stopPing context.CancelFunc
+	pings    sync.WaitGroup
+}
+
+// Limits on what one request may cost. Reading a whole request and writing an answer each have their time, so that a
+// slow client holds a connection for a bounded while.
+const (
+	maxHeader    = 16 << 10
+	readTimeout  = 30 * time.Second
+	writeTimeout = 30 * time.Second
+	idleTimeout  = 2 * time.Minute
+)
+
+// maxRequestBody leaves room for the longest message with each octet percent-encoded, and for the other fields.
+func maxRequestBody(longest int) int { return longest*4*3 + 64<<10 }
+
+// New makes a Server and starts to ping windows; Shutdown ends that.
+func New(c Config) *Server {
+	s := &Server{Config: c, hub: hub.New()}
+	s.sessions = newSessionStore(c.Store, c.BaseURL != nil && c.BaseURL.Scheme == "https")
+	s.origin = http.NewCrossOriginProtection()
+	s.app = fiber.New(fiber.Config{
+		AppName:               "Parley",
+		DisableStartupMessage: true,
+		Immutable:             true, // otherwise strings alias a buffer that the next request overwrites
+		CaseSensitive:         true,
+		BodyLimit:             maxRequestBody(c.Store.MaxBodyLength()),
+		ReadBufferSize:        maxHeader,
+		ReadTimeout:           readTimeout,
+		WriteTimeout:          writeTimeout,
+		IdleTimeout:           idleTimeout,
+		ErrorHandler:          s.fail,
+	})
+	c.Fanout.Subscribe(s.deliver)
+	s.routes()
+	ctx, cancel := context.WithCancel(context.Background())
+	s.stopPing = cancel
+	s.pings.Go(func() { s.pingWindows(ctx) })
+	return s
+}
+
+// App is the Fiber application, for tests that send requests without a network.
+func (s *Server) App() *fiber.App { return s.app }
+
+// Windows says how many windows are open on this node.
+func (s *Server) Windows() int { return s.hub.Count() }
+
+// Serve answers requests from the listener until Shutdown.
+func (s *Server) Serve(l net.Listener) error { return s.app.Listener(l) }
+
+// Shutdown stops accepting, closes the windows with 1012, and returns when the requests that were under way are
+// answered, or with an error when ctx ends first.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.stopPing()
+	s.pings.Wait()
+	// Fiber neither closes windows nor waits for them.
+	windows := make(chan error, 1)
+	go func() { windows <- s.hub.CloseAll(ctx, hub.CloseRestart, "restart") }()
+	if err := errors.Join(s.app.ShutdownWithContext(ctx), <-windows); err != nil {
+		return fmt.Errorf("not everything had ended when the time for shutting down was over: %w", err)
+	}
+	return nil
+}
+
+func (s *Server) pingWindows(ctx context.Context) {
+	tick := time.NewTicker(hub.PingEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			s.hub.Ping()
+		}
+	}
+}

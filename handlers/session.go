@@ -1,0 +1,235 @@
+package handlers
+
+import (
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/gorilla/sessions"
+
+	"parley/db/chat"
+	"parley/views"
+)
+
+// sessionStore is gorilla's Store on the sessions table. The cookie carries an opaque token; all else stays in the
+// database, where a session can be ended.
+type sessionStore struct {
+	store   *chat.Store
+	name    string
+	options sessions.Options
+}
+
+// Keys of a gorilla session's values. A session holds one or the other: the chat.Session that a cookie named, or the
+// signIn that Save is to make a session of.
+const (
+	sessionValue = "session"
+	signInValue  = "sign-in"
+)
+
+// signIn is a session about to be.
+type signIn struct {
+	user   chat.User
+	device chat.Device
+}
+
+// newSessionStore sets what gorilla leaves open by default: HttpOnly and SameSite.
+func newSessionStore(store *chat.Store, secure bool) *sessionStore {
+	s := &sessionStore{store: store, name: "parley", options: sessions.Options{
+		Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: secure,
+	}}
+	if secure {
+		s.name = "__Host-parley" // the prefix makes browsers refuse it from any other host (RFC 6265bis, 4.1.3)
+	}
+	return s
+}
+
+// Get implements sessions.Store.
+func (s *sessionStore) Get(r *http.Request, name string) (*sessions.Session, error) {
+	return sessions.GetRegistry(r).Get(s, name)
+}
+
+// New implements sessions.Store. A session that has ended is a new one and no error; an error means that the database
+// could not say.
+func (s *sessionStore) New(r *http.Request, name string) (*sessions.Session, error) {
+	session := sessions.NewSession(s, name)
+	options := s.options
+	session.Options, session.IsNew = &options, true
+	cookie, err := r.Cookie(name)
+	if err != nil {
+		return session, nil // no cookie
+	}
+	found, err := s.store.SessionByToken(r.Context(), cookie.Value)
+	if chat.KindOf(err) == chat.NotFound {
+		return session, nil
+	}
+	if err != nil {
+		return session, err
+	}
+	session.ID, session.IsNew, session.Values[sessionValue] = cookie.Value, false, found
+	return session, nil
+}
+
+// Save implements sessions.Store: it starts a session for somebody who signs in, ends one with a negative MaxAge, and
+// sends the cookie again for one that was renewed.
+func (s *sessionStore) Save(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
+	if start, ok := session.Values[signInValue].(signIn); ok {
+		token, started, err := s.store.StartSession(r.Context(), start.user, start.device)
+		if err != nil {
+			return err
+		}
+		session.ID, session.Values[sessionValue] = token, started
+	}
+	current, _ := session.Values[sessionValue].(chat.Session)
+	if session.Options.MaxAge < 0 {
+		http.SetCookie(w, sessions.NewCookie(session.Name(), "", session.Options))
+		return s.store.EndSession(r.Context(), current)
+	}
+	session.Options.MaxAge = int(time.Until(current.ExpiresAt).Seconds())
+	http.SetCookie(w, sessions.NewCookie(session.Name(), session.ID, session.Options))
+	return nil
+}
+
+// cookieWriter takes the cookies that gorilla writes over to Fiber's answer.
+type cookieWriter struct {
+	http.ResponseWriter // nil: only Header is ever called
+	header              http.Header
+}
+
+func (w cookieWriter) Header() http.Header { return w.header }
+
+func (s *Server) saveSession(c *fiber.Ctx, session *sessions.Session) error {
+	w := cookieWriter{header: http.Header{}}
+	if err := session.Save(plainRequest(c), w); err != nil {
+		return err
+	}
+	for _, cookie := range w.header.Values(fiber.HeaderSetCookie) {
+		c.Append(fiber.HeaderSetCookie, cookie)
+	}
+	return nil
+}
+
+// identify finds out who asks.
+func (s *Server) identify(c *fiber.Ctx) error {
+	session, err := s.sessions.Get(plainRequest(c), s.sessions.name)
+	if err != nil {
+		return err
+	}
+	c.Locals(sessionKey, session)
+	if sessionOf(c).Renewed {
+		if err := s.saveSession(c, session); err != nil {
+			return err
+		}
+	}
+	return c.Next()
+}
+
+// sessionOf is the session that the request came with, the zero one where there is none.
+func sessionOf(c *fiber.Ctx) chat.Session {
+	session, ok := c.Locals(sessionKey).(*sessions.Session)
+	if !ok {
+		return chat.Session{}
+	}
+	found, _ := session.Values[sessionValue].(chat.Session)
+	return found
+}
+
+func viewer(c *fiber.Ctx) chat.User { return sessionOf(c).User }
+
+// signedIn lets nobody past who isn't.
+func (s *Server) signedIn(c *fiber.Ctx) error {
+	if viewer(c).ID == 0 {
+		return errSignedOut
+	}
+	return c.Next()
+}
+
+func home(c *fiber.Ctx) error {
+	if viewer(c).ID == 0 {
+		return seeOther(c, "/login")
+	}
+	return seeOther(c, "/conversations")
+}
+
+func (s *Server) showLogin(c *fiber.Ctx) error {
+	next := localPath(c.Query("next"))
+	if viewer(c).ID != 0 {
+		return seeOther(c, afterLogin(next))
+	}
+	return render(c, views.LoginPage(views.Login{Next: next}))
+}
+
+// login always starts a new session: an ID from before the sign-in is never one after it.
+func (s *Server) login(c *fiber.Ctx) error {
+	var form struct {
+		Username string `json:"username" form:"username"`
+		Password string `json:"password" form:"password"`
+		Next     string `json:"next" form:"next"`
+	}
+	if err := parse(c, &form); err != nil {
+		return err
+	}
+	user, err := s.Store.Authenticate(c.UserContext(), form.Username, form.Password)
+	if chat.KindOf(err) == chat.Denied && shapeOf(c) != program {
+		c.Status(http.StatusUnauthorized)
+		return render(c, views.LoginPage(views.Login{Username: form.Username, Next: localPath(form.Next), Error: problemOf(c, err).Detail}))
+	}
+	if err != nil {
+		return err
+	}
+	return s.startSession(c, user, afterLogin(localPath(form.Next)))
+}
+
+func (s *Server) startSession(c *fiber.Ctx, user chat.User, next string) error {
+	if old := sessionOf(c); old.User.ID != 0 {
+		if err := s.Store.EndSession(c.UserContext(), old); err != nil {
+			return err
+		}
+	}
+	session := sessions.NewSession(s.sessions, s.sessions.name)
+	options := s.sessions.options
+	session.Options = &options
+	session.Values[signInValue] = signIn{user, chat.Device{UserAgent: c.Get(fiber.HeaderUserAgent), IP: c.IP()}}
+	if err := s.saveSession(c, session); err != nil {
+		return err
+	}
+	if shapeOf(c) == program {
+		return c.JSON(userJSON(user))
+	}
+	return seeOther(c, next)
+}
+
+func (s *Server) logout(c *fiber.Ctx) error {
+	session, ok := c.Locals(sessionKey).(*sessions.Session)
+	if ok && !session.IsNew {
+		session.Options.MaxAge = -1
+		if err := s.saveSession(c, session); err != nil {
+			return err
+		}
+	}
+	c.Set("Clear-Site-Data", `"cache", "storage"`) // drafts and unsent messages stay with nobody
+	if shapeOf(c) == program {
+		return c.SendStatus(http.StatusNoContent)
+	}
+	return seeOther(c, "/login")
+}
+
+func afterLogin(next string) string {
+	if next == "" {
+		return "/conversations"
+	}
+	return next
+}
+
+// localPath gives the text back if it is a path on this server and "" if not. Browsers read "//host" and "/\host" as
+// other hosts and drop tabs and line feeds, so it takes only what survives being cleaned and escaped.
+func localPath(text string) string {
+	if !strings.HasPrefix(text, "/") || strings.HasPrefix(text, "//") || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == '\\' || r == 0x7f }) {
+		return ""
+	}
+	if before, _, _ := strings.Cut(text, "?"); path.Clean(before) != strings.TrimSuffix(before, "/") && before != "/" {
+		return ""
+	}
+	return text
+}

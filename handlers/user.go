@@ -1,0 +1,64 @@
+package handlers
+
+import (
+	"net/http"
+
+	"github.com/gofiber/fiber/v2"
+
+	"parley/db/chat"
+	"parley/views"
+)
+
+type userBody struct {
+	Username    string `json:"username"`
+	DisplayName string `json:"display_name"`
+}
+
+func userJSON(u chat.User) userBody { return userBody{u.Username, u.DisplayName} }
+
+// listBody is a page of any list.
+type listBody[T any] struct {
+	Results []T     `json:"results"`
+	Next    *string `json:"next"`
+}
+
+// listJSON turns a page of the rules' things into one of the contract's.
+func listJSON[T, B any](items []T, next string, body func(T) B) listBody[B] {
+	list := listBody[B]{Results: make([]B, len(items))}
+	for i, item := range items {
+		list.Results[i] = body(item)
+	}
+	if next != "" {
+		list.Next = &next
+	}
+	return list
+}
+
+func (s *Server) listUsers(c *fiber.Ctx) error {
+	n, err := limit(c)
+	if err != nil {
+		return err
+	}
+	q := chat.UserQuery{Search: c.Query("q"), After: c.Query("after"), Limit: n}
+	found, err := s.Store.Users(c.UserContext(), viewer(c), q)
+	if err != nil {
+		return err
+	}
+	d := views.Directory{Viewing: s.viewing(c), Search: q.Search, Users: found.Items}
+	if found.Next != "" {
+		d.Next = nextPage(c, found.Next)
+	}
+	return s.respondInApp(c, http.StatusOK, pane{title: "People", content: views.DirectoryPane(d)}, listJSON(found.Items, d.Next, userJSON))
+}
+
+func (s *Server) showUser(c *fiber.Ctx) error {
+	username, err := name(c)
+	if err != nil {
+		return err
+	}
+	user, err := s.Store.UserByName(c.UserContext(), username)
+	if err != nil {
+		return err
+	}
+	return s.respondInApp(c, http.StatusOK, pane{title: user.DisplayName, content: views.Profile(s.viewing(c), user)}, userJSON(user))
+}

@@ -1,0 +1,57 @@
+-- name: CreateConversation :execlastid
+-- LAST_INSERT_ID(id) makes the driver return the row's ID whether it was made now or was there already.
+INSERT INTO conversations (user_lo, user_hi) VALUES (?, ?) ON DUPLICATE KEY UPDATE id = LAST_INSERT_ID(id);
+
+-- name: CreateMember :exec
+INSERT INTO members (user_id, conversation_id) VALUES (?, ?) ON DUPLICATE KEY UPDATE user_id = user_id;
+
+-- name: ConversationOf :one
+SELECT * FROM conversations WHERE user_lo = ? AND user_hi = ?;
+
+-- name: LockConversation :one
+SELECT * FROM conversations WHERE user_lo = ? AND user_hi = ? FOR UPDATE;
+
+-- name: AdvanceConversation :exec
+UPDATE conversations SET last_seq = ?, last_rev = ?, last_at = ? WHERE id = ?;
+
+-- name: ConversationWith :one
+-- The person, and the viewer's conversation with them where there is one (conversation_id 0 where there is none).
+SELECT sqlc.embed(u),
+  CAST(COALESCE(c.id, 0) AS UNSIGNED) AS conversation_id,
+  CAST(COALESCE(c.last_seq, 0) AS UNSIGNED) AS last_seq,
+  CAST(COALESCE(c.last_rev, 0) AS UNSIGNED) AS last_rev,
+  CAST(COALESCE(m.last_read_seq, 0) AS UNSIGNED) AS last_read_seq,
+  CAST((SELECT COUNT(*) FROM messages x WHERE x.conversation_id = c.id AND x.seq > m.last_read_seq
+    AND x.sender_id <> m.user_id AND x.deleted_at IS NULL) AS UNSIGNED) AS unread
+FROM users u
+LEFT JOIN conversations c ON c.user_lo = LEAST(u.id, sqlc.arg(viewer)) AND c.user_hi = GREATEST(u.id, sqlc.arg(viewer))
+LEFT JOIN members m ON m.user_id = sqlc.arg(viewer) AND m.conversation_id = c.id
+WHERE u.username_key = sqlc.arg(username_key);
+
+-- name: ConversationByID :one
+-- No row unless the viewer is in it: the look-up is the permission.
+SELECT sqlc.embed(u), sqlc.embed(c) FROM conversations c
+JOIN users u ON u.id = CASE WHEN c.user_lo = sqlc.arg(viewer) THEN c.user_hi ELSE c.user_lo END
+WHERE c.id = sqlc.arg(id) AND (c.user_lo = sqlc.arg(viewer) OR c.user_hi = sqlc.arg(viewer));
+
+-- name: ListConversations :many
+-- The page is cut before people, last messages and unread counts are looked up, so those cost a page and not a lifetime.
+SELECT sqlc.embed(c), sqlc.embed(u), sqlc.embed(m), mb.last_read_seq,
+  CAST((SELECT COUNT(*) FROM messages x WHERE x.conversation_id = c.id AND x.seq > mb.last_read_seq
+    AND x.sender_id <> mb.user_id AND x.deleted_at IS NULL) AS UNSIGNED) AS unread
+FROM (
+  SELECT pc.id FROM members pm JOIN conversations pc ON pc.id = pm.conversation_id
+  WHERE pm.user_id = sqlc.arg(viewer)
+    AND (pc.last_at < sqlc.arg(before_at) OR (pc.last_at = sqlc.arg(before_at) AND pc.id < sqlc.arg(before_id)))
+  ORDER BY pc.last_at DESC, pc.id DESC LIMIT ?
+) page
+JOIN conversations c ON c.id = page.id
+JOIN members mb ON mb.user_id = sqlc.arg(viewer) AND mb.conversation_id = c.id
+JOIN users u ON u.id = CASE WHEN c.user_lo = sqlc.arg(viewer) THEN c.user_hi ELSE c.user_lo END
+JOIN messages m ON m.conversation_id = c.id AND m.seq = c.last_seq
+ORDER BY c.last_at DESC, c.id DESC;
+
+-- name: MarkRead :execrows
+-- Changes a row only upwards: watermarks never fall.
+UPDATE members SET last_read_seq = sqlc.arg(seq)
+WHERE user_id = ? AND conversation_id = ? AND last_read_seq < sqlc.arg(seq);

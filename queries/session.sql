@@ -1,0 +1,21 @@
+-- name: CreateSession :exec
+INSERT INTO sessions (id_hash, user_id, created_at, seen_at, expires_at, user_agent, ip) VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: SessionByHash :one
+SELECT sqlc.embed(s), sqlc.embed(u) FROM sessions s JOIN users u ON u.id = s.user_id
+WHERE s.id_hash = ? AND s.expires_at > sqlc.arg(now) AND u.disabled_at IS NULL;
+
+-- name: TouchSession :exec
+UPDATE sessions SET seen_at = ?, expires_at = ? WHERE id_hash = ?;
+
+-- name: DeleteSession :execrows
+DELETE FROM sessions WHERE id_hash = ?;
+
+-- name: DeleteUserSessions :execrows
+DELETE FROM sessions WHERE user_id = ?;
+
+-- name: CountUserSessions :one
+SELECT COUNT(*) FROM sessions WHERE user_id = ? AND expires_at > sqlc.arg(now);
+
+-- name: DeleteExpiredSessions :execrows
+DELETE FROM sessions WHERE expires_at <= ? LIMIT 1000;

@@ -1,0 +1,49 @@
+-- name: CreateUser :execlastid
+INSERT INTO users (username, username_key, display_name, search_key, email, email_key, password_hash, is_admin, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: UserByKey :one
+SELECT * FROM users WHERE username_key = ?;
+
+-- name: UserByID :one
+SELECT * FROM users WHERE id = ?;
+
+-- name: LockUser :one
+SELECT * FROM users WHERE username_key = ? FOR UPDATE;
+
+-- name: ListUsers :many
+-- The inner query runs inside the index users_search alone; only the page that it finds touches the table.
+SELECT u.* FROM (
+  SELECT i.id FROM users i
+  WHERE i.username_key > sqlc.arg(after) AND i.search_key LIKE sqlc.arg(pattern)
+    AND i.disabled_at IS NULL AND i.id <> sqlc.arg(viewer)
+  ORDER BY i.username_key LIMIT ?
+) page JOIN users u ON u.id = page.id
+ORDER BY u.username_key;
+
+-- name: ListAllUsers :many
+-- As ListUsers, for admins: disabled people and the admin themself too.
+SELECT u.* FROM (
+  SELECT i.id FROM users i
+  WHERE i.username_key > sqlc.arg(after) AND i.search_key LIKE sqlc.arg(pattern)
+  ORDER BY i.username_key LIMIT ?
+) page JOIN users u ON u.id = page.id
+ORDER BY u.username_key;
+
+-- name: AnyUser :one
+SELECT EXISTS (SELECT 1 FROM users) AS found;
+
+-- name: LockActiveAdmins :many
+SELECT id FROM users WHERE is_admin = TRUE AND disabled_at IS NULL FOR UPDATE;
+
+-- name: UpdateUser :exec
+UPDATE users SET display_name = ?, search_key = ?, email = ?, email_key = ?, is_admin = ? WHERE id = ?;
+
+-- name: SetPassword :exec
+UPDATE users SET password_hash = ? WHERE id = ?;
+
+-- name: SetDisabled :exec
+UPDATE users SET disabled_at = ? WHERE id = ?;
+
+-- name: TouchUser :exec
+UPDATE users SET last_seen_at = ? WHERE id = ?;
