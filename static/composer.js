@@ -1,0 +1,193 @@
+// Sending: a message shows at once as pending under its client ID, is replaced by the stored one, and says so if it
+// couldn't be sent. What was typed or not yet sent outlives a reload of this tab.
+
+import { thread, toEnd } from "./thread.js";
+
+/** @returns {HTMLFormElement | null} */
+const composer = () => document.querySelector("form#composer");
+
+/** @returns {HTMLTextAreaElement | null} */
+const field = () => document.querySelector("#composer textarea");
+
+/**
+ * @param {string} what
+ * @returns {string} where this tab keeps something of this conversation
+ */
+const key = (what) => `parley ${what} ${document.body.dataset.viewer} ${thread()?.dataset.with}`;
+
+/** @returns {string} a random UUID, also where the page is served without TLS and crypto.randomUUID is missing */
+function newID() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40; // version 4
+  bytes[8] = (bytes[8] & 0x3f) | 0x80; // variant: RFC 9562, section 4.1
+  const hex = [...bytes].map((b) => b.toString(16).padStart(2, "0")).join("");
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
+}
+
+/** @returns {HTMLFormElement[]} the messages on their way, in the order they were written */
+const pending = () => [...document.querySelectorAll("#thread form.pending")].map((f) => /** @type {HTMLFormElement} */ (f));
+
+/** Keeps what is not sent yet for a reload. */
+function keepUnsent() {
+  const unsent = pending().map((form) => ({ id: form.dataset.client, body: bodyOf(form) }));
+  if (unsent.length > 0) sessionStorage.setItem(key("unsent"), JSON.stringify(unsent));
+  else sessionStorage.removeItem(key("unsent"));
+}
+
+/**
+ * @param {HTMLFormElement} form
+ * @returns {string}
+ */
+const bodyOf = (form) => String(new FormData(form).get("body"));
+
+/**
+ * Shows a message as pending and sends it.
+ * @param {string} body
+ * @param {string} id its client ID
+ */
+function send(body, id) {
+  const template = /** @type {HTMLTemplateElement | null} */ (document.getElementById("pending"));
+  const form = /** @type {HTMLFormElement | null} */ (template?.content.cloneNode(true)).querySelector("form");
+  if (!form) return;
+  form.dataset.client = id;
+  /** @type {HTMLInputElement} */ (form.elements.namedItem("client_id")).value = id;
+  /** @type {HTMLInputElement} */ (form.elements.namedItem("body")).value = body;
+  /** @type {HTMLElement} */ (form.querySelector(".body")).textContent = body;
+  thread()?.querySelector(":scope > .blank")?.setAttribute("hidden", "");
+  thread()?.append(form);
+  htmx.process(form);
+  form.requestSubmit();
+}
+
+/**
+ * Shows how far a pending message is.
+ * @param {Element} form
+ * @param {string} text
+ * @param {boolean} failed
+ */
+function show(form, text, failed) {
+  const state = form.querySelector(".state");
+  if (state) state.textContent = text;
+  form.classList.toggle("unsent", failed);
+  form.querySelector(".failed")?.toggleAttribute("hidden", !failed);
+}
+
+/** Sends again what failed for want of a connection. Doing so is safe: the client ID stays. */
+export function retryUnsent() {
+  for (const form of pending()) {
+    if (form.dataset.again === "yes") form.requestSubmit();
+  }
+}
+
+/** @param {SubmitEvent} event */
+function submitted(event) {
+  const text = field();
+  if (!text || event.target !== composer() || !("htmx" in window)) return;
+  event.preventDefault();
+  const body = text.value.trim();
+  const longest = Number(text.dataset.longest);
+  const length = [...body].length;
+  if (length > longest) return complain(text, `The message has ${length} characters; at most ${longest} can be sent at once.`);
+  complain(text, "");
+  if (body === "") return text.focus();
+  text.value = "";
+  changed(text);
+  send(body, newID());
+  keepUnsent();
+  toEnd();
+  text.focus();
+}
+
+/**
+ * Says beside the composer what is wrong with the text in it.
+ * @param {HTMLTextAreaElement} text
+ * @param {string} why
+ */
+function complain(text, why) {
+  let error = document.getElementById("composer-error");
+  if (!error && why) {
+    error = document.createElement("p");
+    error.id = "composer-error";
+    error.className = "error";
+    error.setAttribute("role", "alert");
+    composer()?.prepend(error);
+  }
+  if (error) error.textContent = why;
+  error?.toggleAttribute("hidden", why === "");
+  text.toggleAttribute("aria-invalid", why !== "");
+  if (why) text.setAttribute("aria-describedby", "composer-error");
+  else text.removeAttribute("aria-describedby");
+}
+
+/** @param {HTMLTextAreaElement} text */
+function changed(text) {
+  if (text.value) sessionStorage.setItem(key("draft"), text.value);
+  else sessionStorage.removeItem(key("draft"));
+  if (!CSS.supports("field-sizing", "content")) {
+    text.style.height = "auto";
+    text.style.height = `${text.scrollHeight}px`;
+  }
+}
+
+/** @param {KeyboardEvent} event */
+function pressed(event) {
+  // 229 is what browsers say for a key that an input method takes, some of them without isComposing.
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+  event.preventDefault();
+  composer()?.requestSubmit();
+}
+
+/**
+ * The text of an error that the server wrote for people.
+ * @param {string | undefined} html
+ * @returns {string}
+ */
+const reason = (html) =>
+  new DOMParser().parseFromString(html ?? "", "text/html").querySelector("[role=alert]")?.textContent?.trim() ?? "";
+
+/** @param {Event} event */
+function failed(event) {
+  const form = event.target;
+  if (!(form instanceof HTMLFormElement) || !form.matches(".pending")) return;
+  const ctx = /** @type {CustomEvent} */ (event).detail.ctx;
+  const status = ctx?.response?.status ?? 0;
+  const again = status === 0 || status >= 500;
+  form.dataset.again = again ? "yes" : "no";
+  show(form, again ? "Not sent yet. Parley couldn’t be reached." : `Not sent. ${reason(ctx?.text)}`, true);
+}
+
+/** @param {Event} event */
+function clicked(event) {
+  const button = event.target instanceof Element ? event.target.closest("[data-discard]") : null;
+  if (!button) return;
+  button.closest("form.pending")?.remove();
+  keepUnsent();
+  field()?.focus();
+}
+
+/** Takes up a conversation that has just been opened: its draft, and what was not sent when the page was left. */
+export function enter() {
+  const text = field();
+  if (!text) return;
+  if (text.value === "") text.value = sessionStorage.getItem(key("draft") ) ?? "";
+  changed(text);
+  text.addEventListener("input", () => changed(text));
+  text.addEventListener("keydown", pressed);
+  const unsent = JSON.parse(sessionStorage.getItem(key("unsent")) ?? "[]");
+  for (const { id, body } of unsent) {
+    if (!document.querySelector(`[data-client="${CSS.escape(id)}"]`)) send(body, id);
+  }
+  if (matchMedia("(pointer: fine)").matches) text.focus();
+}
+
+document.addEventListener("submit", (event) => {
+  if (event.target instanceof HTMLFormElement && event.target.matches("[data-sign-out]")) sessionStorage.clear();
+  submitted(event);
+});
+document.addEventListener("click", clicked);
+document.addEventListener("htmx:before:request", (event) => {
+  if (event.target instanceof Element && event.target.matches(".pending")) show(event.target, "Sending…", false);
+});
+document.addEventListener("htmx:response:error", failed);
+document.addEventListener("htmx:error", failed);
+document.addEventListener("htmx:after:swap", keepUnsent);

@@ -1,0 +1,276 @@
+// Keeps a signed-in page up to date. The server pushes message IDs over a WebSocket; htmx fetches what they name. A push
+// is a hint: whatever was missed comes by since_rev when the window opens again, or by polling where it can't open.
+
+import "./zone.js";
+import { enter as enterComposer, retryUnsent } from "./composer.js";
+import { atEnd, knownRev, lastSeq, register, thread, toEnd } from "./thread.js";
+
+/** Times in milliseconds. */
+const RECONNECT = { least: 300, most: 2000 };
+const POLL = 3000;
+const LIST_PAUSE = 1000;
+const TICK = 5000;
+const ASLEEP = 3 * TICK; // a tick this late means that the machine slept
+const QUIET = 60_000; // after so long without a frame the page asks once, in case the connection died unnoticed
+
+/** A conversation that is further behind than this many pages of changes is loaded afresh. */
+const MOST_PAGES = 5;
+
+/** @type {WebSocket | undefined} */
+let socket;
+let failures = 0;
+let lastHeard = Date.now();
+/** @type {number | undefined} */
+let reconnecting;
+
+/** @param {string} text shown while the page is cut off, "" when it isn't */
+function showConnection(text) {
+  const place = document.getElementById("connection");
+  if (place && place.textContent !== text) place.textContent = text;
+}
+
+/**
+ * Has htmx fetch a fragment.
+ * @param {string} url
+ * @param {Record<string, unknown>} options of htmx.ajax
+ * @returns {Promise<boolean>} whether an answer came
+ */
+async function get(url, options) {
+  let ok = false;
+  /** @type {typeof fetch} */
+  const watched = async (...args) => {
+    const response = await fetch(...args);
+    ok = response.ok;
+    return response;
+  };
+  await htmx.ajax("GET", url, { ...options, fetch: watched });
+  return ok;
+}
+
+// --- the open conversation ---
+
+/** The newest change that a push told of, and its message. */
+let wanted = { rev: 0, id: "" };
+/** Whether something may have been missed without a push. */
+let stale = false;
+/** @type {Promise<boolean> | undefined} */
+let syncing;
+
+/** Fetches until the page knows what it was told of. One fetch at a time: the next one brings all that came meanwhile. */
+function sync() {
+  syncing ??= syncAll().finally(() => {
+    syncing = undefined;
+  });
+  return syncing;
+}
+
+async function syncAll() {
+  for (let pages = 0; thread() && (stale || wanted.rev > knownRev()); pages++) {
+    const open = thread();
+    const known = knownRev();
+    const single = !stale && wanted.rev === known + 1;
+    const url = single ? `/messages/${wanted.id}` : `/messages?${changesQuery(known)}`;
+    const wasStale = stale;
+    stale = false;
+    if (pages > MOST_PAGES) return reopen();
+    const ok = await get(url, { source: open, target: open, swap: "thread" });
+    if (!ok) {
+      stale = true;
+      return false;
+    }
+    if (open !== thread()) continue; // another conversation was opened meanwhile
+    if (!wasStale && knownRev() === known) return true; // the server knows no more than the page
+    stale = open?.hasAttribute("data-more") === true;
+  }
+  markRead();
+  return true;
+}
+
+/** @param {number} rev */
+const changesQuery = (rev) => new URLSearchParams({ with: thread()?.dataset.with ?? "", since_rev: String(rev), limit: "100" });
+
+/** Loads the open conversation afresh. */
+const reopen = () => get(location.pathname, { target: "#main", swap: "innerHTML" });
+
+/** @type {number} */
+let toldRead = 0;
+
+/** Says that the reader has seen the newest message, when they have. */
+async function markRead() {
+  const open = thread();
+  const seq = lastSeq();
+  if (!open || document.hidden || !atEnd() || seq <= Math.max(toldRead, Number(open.dataset.read))) return;
+  toldRead = seq;
+  const url = `/conversations/${encodeURIComponent(open.dataset.with ?? "")}/read`;
+  const headers = { "Content-Type": "application/json", Accept: "application/json" };
+  const answer = await fetch(url, { method: "PUT", headers, body: JSON.stringify({ seq }) }).catch(() => undefined);
+  if (answer?.ok) open.dataset.read = String(seq);
+  else toldRead = 0;
+}
+
+// --- the list of conversations ---
+
+/** @type {number | undefined} */
+let listTimer;
+let listDue = false;
+
+/** Fetches the list soon: at once, but no more often than once a pause. */
+function refreshList() {
+  listDue = true;
+  if (listTimer !== undefined) return;
+  listTimer = setTimeout(() => {
+    listTimer = undefined;
+    if (listDue) refreshList();
+  }, LIST_PAUSE);
+  listDue = false;
+  return fetchList();
+}
+
+function fetchList() {
+  const list = document.getElementById("conversations");
+  if (!list) return;
+  const limit = Math.max(20, list.querySelectorAll("li:not(.more)").length);
+  const query = new URLSearchParams({ limit: String(limit), current: thread()?.dataset.with ?? "" });
+  return get(`/conversations?${query}`, { source: list, target: list, swap: "outerMorph" });
+}
+
+// --- the window ---
+
+/** @param {MessageEvent} event */
+function heard(event) {
+  lastHeard = Date.now();
+  const push = JSON.parse(event.data);
+  const here = push.with === thread()?.dataset.with;
+  if (push.type === "message" && here && push.rev > wanted.rev) wanted = { rev: push.rev, id: push.id };
+  if (push.type === "message" && here) sync();
+  refreshList();
+}
+
+/** Asks for all that may have been missed. */
+async function catchUp() {
+  stale = thread() !== null;
+  const answers = await Promise.all([sync(), fetchList()]);
+  return answers.every((ok) => ok !== false);
+}
+
+function connect() {
+  clearTimeout(reconnecting);
+  reconnecting = undefined;
+  const mine = new WebSocket(`${location.origin.replace(/^http/, "ws")}/ws`);
+  socket = mine;
+  mine.addEventListener("message", heard);
+  mine.addEventListener("open", () => {
+    failures = 0;
+    lastHeard = Date.now();
+    showConnection("");
+    catchUp();
+    retryUnsent();
+  });
+  mine.addEventListener("close", (event) => {
+    if (socket !== mine) return;
+    socket = undefined;
+    if (event.code === 1008) location.href = `/login?next=${encodeURIComponent(location.pathname)}`;
+    else later();
+  });
+}
+
+/** Tries again after a pause; polls meanwhile, since some networks let no WebSocket through. */
+function later() {
+  failures++;
+  if (failures === 1) showConnection("Reconnecting…");
+  else poll();
+  const pause = failures > 3 ? POLL : RECONNECT.least + Math.random() * (RECONNECT.most - RECONNECT.least);
+  reconnecting ??= setTimeout(connect, pause);
+}
+
+async function poll() {
+  const ok = await catchUp();
+  if (socket?.readyState === WebSocket.OPEN) return;
+  showConnection(ok ? "" : "Reconnecting…");
+  if (ok) retryUnsent();
+}
+
+/** Opens the window again at once, unless it is open. */
+function hurry() {
+  if (socket) return;
+  connect();
+}
+
+/** Drops a connection that can't be trusted any more, and opens another. */
+function renew() {
+  const old = socket;
+  socket = undefined;
+  old?.close();
+  connect();
+}
+
+// --- the page ---
+
+/** Takes up what was swapped into the main pane. */
+function entered() {
+  wanted = { rev: 0, id: "" };
+  toldRead = 0;
+  enterComposer();
+  const scroller = document.querySelector(".scroller");
+  scroller?.addEventListener("scroll", () => {
+    if (!atEnd()) return;
+    document.getElementById("newest")?.setAttribute("hidden", "");
+    markRead();
+  });
+  document.getElementById("newest")?.addEventListener("click", () => {
+    toEnd();
+    scroller instanceof HTMLElement && scroller.focus();
+  });
+  for (const link of document.querySelectorAll("#conversations a[href]")) {
+    if (link.getAttribute("href") === location.pathname) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+}
+
+/** @param {string} text of something that failed and isn't shown anywhere else */
+function notice(text) {
+  const place = document.getElementById("notice");
+  if (!place) return;
+  place.textContent = text;
+  setTimeout(() => {
+    if (place.textContent === text) place.textContent = "";
+  }, 6000);
+}
+
+register();
+entered();
+connect();
+
+document.addEventListener("htmx:after:swap", (event) => {
+  const target = /** @type {CustomEvent} */ (event).detail.ctx?.target;
+  if (target?.id !== "main") return;
+  entered();
+  refreshList();
+});
+for (const failure of ["htmx:response:error", "htmx:error"]) {
+  document.addEventListener(failure, (event) => {
+    const { target, request } = /** @type {CustomEvent} */ (event).detail.ctx ?? {};
+    if (request?.method === "GET" && target?.id === "main") notice("That couldn’t be loaded. Try again in a moment.");
+  });
+}
+addEventListener("online", renew);
+addEventListener("offline", () => {
+  showConnection("Reconnecting…");
+  socket?.close();
+});
+addEventListener("focus", hurry);
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) return;
+  hurry();
+  markRead();
+});
+let lastTick = Date.now();
+setInterval(() => {
+  const now = Date.now();
+  if (now - lastTick > ASLEEP) renew();
+  else if (!document.hidden && socket && now - lastHeard > QUIET) {
+    lastHeard = now;
+    catchUp();
+  }
+  lastTick = now;
+}, TICK);
