@@ -43,7 +43,7 @@ async function get(url, options) {
     ok = response.ok;
     return response;
   };
-  await htmx.ajax("GET", url, { ...options, fetch: watched });
+  await htmx.ajax("GET", url, { push: "false", ...options, fetch: watched });
   return ok;
 }
 

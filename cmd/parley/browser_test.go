@@ -1,0 +1,432 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"sort"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/page"
+	cdpruntime "github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"parley/db/dbtest"
+)
+
+// browser is one person's Chromium: a profile of its own, and the errors that its pages reported.
+type browser struct {
+	t    testing.TB
+	ctx  context.Context
+	base string
+
+	mu     sync.Mutex
+	errors []string
+}
+
+var chromiumFlags = append(chromedp.DefaultExecAllocatorOptions[:],
+	chromedp.NoSandbox, chromedp.DisableGPU,
+	chromedp.Flag("disable-quic", true),
+	chromedp.Flag("disable-component-update", true),
+	chromedp.Flag("force-prefers-reduced-motion", true),
+)
+
+func openBrowser(t testing.TB, base string) *browser {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		dbtest.Missing(t, errors.New("chromium isn't installed (Debian: apt-get install chromium)"))
+	}
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(chromiumFlags, chromedp.ExecPath(path))...)
+	ctx, cancel := chromedp.NewContext(allocator)
+	t.Cleanup(func() { cancel(); stop() })
+	b := &browser{t: t, ctx: ctx, base: base}
+	if err := chromedp.Listen(ctx, b.listen); err != nil {
+		t.Fatal(err)
+	}
+	call(b, log.Enable, cdp.Empty{})
+	b.run(chromedp.EmulateViewport(1280, 800))
+	return b
+}
+
+// call sends one command of the DevTools protocol.
+func call[P, R any](b *browser, command cdp.Command[P, R], params P) {
+	b.t.Helper()
+	if _, err := chromedp.Call(b.ctx, command, params); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// listen collects what a page complains of: exceptions, and the log's errors, among them violations of the
+// Content-Security-Policy. A request that failed because the server was away is none of those.
+func (b *browser) listen(event any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch e := event.(type) {
+	case *cdpruntime.EventExceptionThrown:
+		b.errors = append(b.errors, fmt.Sprintf("%+v", e.ExceptionDetails))
+	case *log.EventEntryAdded:
+		if e.Entry.Level == "error" && e.Entry.Source != "network" {
+			b.errors = append(b.errors, e.Entry.Text)
+		}
+	}
+}
+
+// noErrors fails the test if a page complained.
+func (b *browser) noErrors() {
+	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.errors) > 0 {
+		b.t.Errorf("the browser reports: %s", strings.Join(b.errors, "\n"))
+	}
+}
+
+func (b *browser) run(actions ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, actions...); err != nil {
+		body, _ := chromedp.Run(b.ctx, chromedp.OuterHTML("body")) // the failure is reported all the same
+		b.t.Fatalf("%v\n%s", err, body)
+	}
+}
+
+func (b *browser) open(path string) {
+	b.t.Helper()
+	b.run(chromedp.Navigate(b.base + path))
+}
+
+func (b *browser) signIn(username string) {
+	b.t.Helper()
+	b.open("/login")
+	b.run(
+		chromedp.SendKeys(`input[name=username]`, username),
+		chromedp.SendKeys(`input[name=password]`, password+kb.Enter),
+		chromedp.WaitVisible(`#conversations`),
+	)
+}
+
+// evaluate runs a script in the page and gives its value.
+func evaluate[T any](b *browser, script string) T {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](script))
+	if err != nil {
+		b.t.Fatalf("%v in %s", err, script)
+	}
+	return value
+}
+
+// shows waits until a script is true.
+func (b *browser) shows(what, script string) {
+	b.t.Helper()
+	b.run(chromedp.Poll[chromedp.Void](script, chromedp.WithPollingInterval(10*time.Millisecond), chromedp.WithPollingTimeout(patience)))
+}
+
+// say types a message and sends it with Enter.
+func (b *browser) say(text string) {
+	b.t.Helper()
+	b.run(chromedp.SendKeys("#body", text+kb.Enter))
+}
+
+// bodies is every message on the page, in its order.
+func (b *browser) bodies() []string {
+	b.t.Helper()
+	return evaluate[[]string](b, `[...document.querySelectorAll("article.message .body")].map(e => e.textContent)`)
+}
+
+func (b *browser) showsMessage(text string) {
+	b.t.Helper()
+	b.shows(text, fmt.Sprintf(`[...document.querySelectorAll("article.message .body")].some(e => e.textContent === %q)`, text))
+}
+
+// equalsReload fails the test unless the page shows the same messages as the same page loaded afresh.
+func (b *browser) equalsReload() {
+	b.t.Helper()
+	live := b.bodies()
+	b.run(chromedp.Reload(), chromedp.WaitReady(chromedp.CSS("article.message")))
+	if reloaded := b.bodies(); fmt.Sprint(live) != fmt.Sprint(reloaded) {
+		b.t.Errorf("the page shows %q, a reload shows %q", live, reloaded)
+	}
+}
+
+// pair is two people in two browsers, each with the conversation with the other open.
+func pair(t testing.TB, base string) (alice, bob *browser) {
+	alice, bob = openBrowser(t, base), openBrowser(t, base)
+	alice.signIn("alice")
+	bob.signIn("bob")
+	alice.open("/conversations/bob")
+	bob.open("/conversations/alice")
+	return alice, bob
+}
+
+func TestTwoBrowsersTalk(t *testing.T) {
+	server, store := startOn(t)
+	addPeople(t, store, "alice", "bob")
+	alice, bob := pair(t, server.url(""))
+
+	alice.say("Are you there?")
+	bob.showsMessage("Are you there?")
+	alice.showsMessage("Are you there?")
+	bob.say("I am 👋")
+	alice.showsMessage("I am 👋")
+
+	alice.shows("no pending message", `document.querySelector(".pending") === null || !document.querySelector("#thread .pending")`)
+	if got := fmt.Sprint(alice.bodies()); got != "[Are you there? I am 👋]" || got != fmt.Sprint(bob.bodies()) {
+		t.Errorf("alice sees %v, bob sees %v", alice.bodies(), bob.bodies())
+	}
+	alice.noErrors()
+	bob.noErrors()
+}
+
+func TestMessageIsOnTheOtherScreenAtOnce(t *testing.T) {
+	server, store := startOn(t)
+	addPeople(t, store, "alice", "bob")
+	alice, bob := pair(t, server.url(""))
+	alice.say("warm-up")
+	bob.showsMessage("warm-up")
+
+	// Both browsers run on this machine, so their clocks are one.
+	bob.run(chromedp.Evaluate[chromedp.Void](`window.seen = {}; new MutationObserver(() => {
+		for (const b of document.querySelectorAll("article.message .body")) window.seen[b.textContent] ??= Date.now();
+	}).observe(document.querySelector("#thread"), {childList: true, subtree: true})`))
+	var took []int
+	for i := range 15 {
+		text := fmt.Sprintf("message %d", i)
+		alice.run(chromedp.SetValue("#body", text))
+		sent := evaluate[int](alice, `(() => { const now = Date.now(); document.querySelector("#composer").requestSubmit(); return now })()`)
+		bob.showsMessage(text)
+		took = append(took, evaluate[int](bob, fmt.Sprintf("window.seen[%q]", text))-sent)
+	}
+	sort.Ints(took)
+	median := took[len(took)/2]
+	t.Logf("from the key to the other screen: median %d ms, all %v", median, took)
+	if median >= 100 {
+		t.Errorf("the median is %d ms, and is to be under 100 ms", median)
+	}
+}
+
+func TestPagesCatchUpAfterTheServerWasKilled(t *testing.T) {
+	server, store := startOn(t)
+	addPeople(t, store, "alice", "bob")
+	alice, bob := pair(t, server.url(""))
+	alice.say("before")
+	bob.showsMessage("before")
+
+	server.kill()
+	bob.shows("reconnecting", `document.querySelector("#connection").textContent.includes("Reconnecting")`)
+	alice.say("while the server is away")
+	alice.shows("the failure", `!document.querySelector("#thread .pending .failed")?.hidden`)
+	server.start()
+	back := time.Now()
+
+	bob.showsMessage("while the server is away")
+	alice.showsMessage("while the server is away")
+	if took := time.Since(back); took > 5*time.Second {
+		t.Errorf("the pages took %v after the restart, and are to take 5 s at most", took)
+	}
+	for _, b := range []*browser{alice, bob} {
+		b.shows("connected", `document.querySelector("#connection").textContent === ""`)
+		b.equalsReload()
+		b.noErrors()
+	}
+}
+
+func TestWithoutJavaScript(t *testing.T) {
+	server, store := startOn(t)
+	addPeople(t, store, "alice", "bob")
+	b := openBrowser(t, server.url(""))
+	call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	b.open("/")
+	b.run(
+		chromedp.SendKeys(`input[name=username]`, "alice"),
+		chromedp.SendKeys(`input[name=password]`, password+kb.Enter),
+		chromedp.WaitVisible(`#conversations`),
+		chromedp.Click(`a[href="/users"]`),
+		chromedp.WaitVisible(`.people`),
+		chromedp.SendKeys(`input[name=q]`, "bo"+kb.Enter),
+		chromedp.WaitVisible(`.people a[href="/conversations/bob"]`),
+		chromedp.Click(`.people a[href="/conversations/bob"]`),
+		chromedp.WaitVisible(`#composer`),
+		chromedp.SendKeys(`#body`, "without a script"),
+		chromedp.Click(`#composer button`),
+		chromedp.WaitVisible(`article.message`),
+	)
+	bob := signIn(t, server.url(""), "bob")
+	bob.send("alice", "and back")
+	b.run(chromedp.Click(`.thread noscript a, .thread .bar .button`), chromedp.WaitVisible(`article.message:not(.mine)`))
+}
+
+// history sends n messages from one to the other, numbered from 1.
+func history(from *client, to string, n int) {
+	from.t.Helper()
+	for i := range n {
+		from.send(to, fmt.Sprintf("number %d", i+1))
+	}
+}
+
+func TestScrollingKeepsThePlace(t *testing.T) {
+	server, store := startOn(t)
+	addPeople(t, store, "alice", "bob")
+	alice := signIn(t, server.url(""), "alice")
+	history(alice, "bob", 45)
+	bob := openBrowser(t, server.url(""))
+	bob.signIn("bob")
+	bob.open("/conversations/alice")
+	bob.shows("the newest 10 at the end", `document.querySelectorAll("article.message").length >= 10 && document.querySelector(".scroller").scrollTop === 0`)
+
+	// Whoever reads the end stays there.
+	alice.send("bob", "at the end")
+	bob.showsMessage("at the end")
+	if top := evaluate[float64](bob, `document.querySelector(".scroller").scrollTop`); top != 0 {
+		t.Errorf("the end moved away by %v px", top)
+	}
+
+	// Scrolling up loads what came before, again and again, and what one looks at stays where it is.
+	bob.shows("everything, bit by bit", `(() => {
+		const box = document.querySelector(".scroller");
+		box.scrollTop = -box.scrollHeight;
+		return document.querySelectorAll("article.message").length === 46;
+	})()`)
+	bodies := bob.bodies()
+	for i, body := range bodies[:45] {
+		if body != fmt.Sprintf("number %d", i+1) {
+			t.Fatalf("message %d is %q in %q", i, body, bodies)
+		}
+	}
+	bob.run(chromedp.Evaluate[chromedp.Void](`(() => { const e = [...document.querySelectorAll("article.message")][20]; e.scrollIntoView(); })()`))
+	const place = `Math.round([...document.querySelectorAll("article.message")].find(e => e.textContent.includes("number 21")).getBoundingClientRect().top)`
+	before := evaluate[int](bob, place)
+	alice.send("bob", "further down")
+	bob.shows("the button", `!document.querySelector("#newest").hidden`)
+	bob.showsMessage("further down")
+	if after := evaluate[int](bob, place); after < before-1 || after > before+1 { // places are fractions of pixels
+		t.Errorf("the place moved from %d to %d px", before, after)
+	}
+	bob.run(chromedp.Click(chromedp.CSS("#newest")))
+	bob.shows("the end", `document.querySelector("#newest").hidden && document.querySelector(".scroller").scrollTop === 0`)
+	bob.noErrors()
+}
+
+func TestReadingIsOnEveryDevice(t *testing.T) {
+	server, store := startOn(t)
+	addPeople(t, store, "alice", "bob")
+	alice := signIn(t, server.url(""), "alice")
+	desk, phone := openBrowser(t, server.url("")), openBrowser(t, server.url(""))
+	phone.run(chromedp.EmulateViewport(390, 844, chromedp.EmulateMobile))
+	desk.signIn("bob")
+	phone.signIn("bob")
+	history(alice, "bob", 3)
+	const unread = `document.querySelector("#conversations .unread")?.textContent`
+	for _, b := range []*browser{desk, phone} {
+		b.shows("three unread", unread+` === "3"`)
+	}
+	phone.run(chromedp.Click(chromedp.CSS(`#conversations a[href="/conversations/alice"]`)))
+	phone.showsMessage("number 3")
+	desk.shows("none unread", unread+` === undefined`)
+	phone.shows("one pane", `getComputedStyle(document.querySelector(".sidebar")).display === "none"`)
+	phone.run(chromedp.Click(chromedp.CSS(`.back`)), chromedp.WaitVisible(chromedp.CSS(`.sidebar`)), chromedp.WaitNotVisible(chromedp.CSS(`#main`)))
+	phone.noErrors()
+	desk.noErrors()
+}
+
+func TestComposerKeys(t *testing.T) {
+	server, store := startOn(t)
+	addPeople(t, store, "alice", "bob")
+	b := openBrowser(t, server.url(""))
+	b.signIn("alice")
+	b.open("/conversations/bob")
+	b.run(chromedp.SendKeys(chromedp.CSS("#body"), "one"), chromedp.KeyEvent(kb.Enter, chromedp.KeyModifiers(chromedp.ModifierShift)), chromedp.SendKeys(chromedp.CSS("#body"), "two"))
+	// An input method's Enter picks a word; the browser marks the key.
+	b.run(chromedp.Evaluate[chromedp.Void](`document.querySelector("#body").dispatchEvent(new KeyboardEvent("keydown", {key: "Enter", isComposing: true, bubbles: true, cancelable: true}))`))
+	b.run(chromedp.Evaluate[chromedp.Void](`document.querySelector("#body").dispatchEvent(new KeyboardEvent("keydown", {key: "Enter", keyCode: 229, bubbles: true, cancelable: true}))`))
+	if got := evaluate[string](b, `document.querySelector("#body").value`); got != "one\ntwo" {
+		t.Fatalf("the composer holds %q", got)
+	}
+	b.run(chromedp.KeyEvent(kb.Enter))
+	b.showsMessage("one\ntwo")
+	if got := evaluate[string](b, `document.querySelector("#body").value`); got != "" {
+		t.Errorf("the composer still holds %q", got)
+	}
+	b.noErrors()
+}
+
+func TestFailedSendKeepsTheTextAndNeverDoubles(t *testing.T) {
+	server, store := startOn(t)
+	addPeople(t, store, "alice", "bob")
+	b := openBrowser(t, server.url(""))
+	b.signIn("alice")
+	b.open("/conversations/bob")
+
+	// Answers get lost after the server has stored the message; then there is no way to the server at all.
+	b.run(chromedp.Evaluate[chromedp.Void](`(() => {
+		const real = window.fetch;
+		window.lose = "answers";
+		window.fetch = async (...a) => {
+			if (!String(a[0]).includes("/messages") || a[1]?.method !== "POST" || !window.lose) return real(...a);
+			if (window.lose === "answers") await real(...a);
+			throw new TypeError("Failed to fetch");
+		};
+		WebSocket.prototype.close.call(window.dummy ?? new WebSocket(location.origin.replace("http", "ws") + "/ws"));
+	})()`))
+	b.say("stored, answer lost")
+	b.showsMessage("stored, answer lost")
+	b.shows("nothing pending", `!document.querySelector("#thread .pending")`)
+
+	b.run(chromedp.Evaluate[chromedp.Void](`window.lose = "everything"`))
+	b.say("no way there")
+	b.say("nor for this")
+	b.shows("both failed", `document.querySelectorAll("#thread .pending .failed:not([hidden])").length === 2`)
+	b.run(chromedp.Reload(), chromedp.WaitReady(chromedp.CSS("article.message")))
+	b.showsMessage("no way there") // the reload took them up again, and the way is free
+	b.showsMessage("nor for this")
+	if got := fmt.Sprint(b.bodies()); got != "[stored, answer lost no way there nor for this]" {
+		t.Errorf("stored: %s", got)
+	}
+
+	b.run(chromedp.Evaluate[chromedp.Void](`{ const real = window.fetch; window.fetch = (...a) => a[1]?.method === "POST" && window.lose !== "no" ? Promise.reject(new TypeError("Failed to fetch")) : real(...a); }`))
+	b.say("sent by hand")
+	b.say("thrown away")
+	b.shows("both failed", `document.querySelectorAll("#thread .pending .failed:not([hidden])").length === 2`)
+	b.run(
+		chromedp.Evaluate[chromedp.Void](`window.lose = "no"`),
+		chromedp.Click(chromedp.CSS("#thread .pending:last-of-type [data-discard]")),
+		chromedp.Click(chromedp.CSS("#thread .pending .failed button:not([data-discard])")),
+	)
+	b.showsMessage("sent by hand")
+	b.shows("nothing pending", `!document.querySelector("#thread .pending")`)
+	b.equalsReload()
+	if last := b.bodies(); last[len(last)-1] != "sent by hand" {
+		t.Errorf("the discarded message was sent: %q", last)
+	}
+	b.noErrors()
+}
+
+func TestPollsWhereWebSocketsAreBlocked(t *testing.T) {
+	server, store := startOn(t)
+	addPeople(t, store, "alice", "bob")
+	alice := signIn(t, server.url(""), "alice")
+	b := openBrowser(t, server.url(""))
+	call(b, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{
+		Source: `window.WebSocket = class extends EventTarget { static OPEN = 1; constructor() { super(); setTimeout(() => this.dispatchEvent(new CloseEvent("close", {code: 1006}))) } close() {} }`,
+	})
+	b.signIn("bob")
+	b.open("/conversations/alice")
+	alice.send("bob", "over the fence")
+	sent := time.Now()
+	b.showsMessage("over the fence")
+	if took := time.Since(sent); took > 5*time.Second {
+		t.Errorf("it took %v, and is to take 5 s at most", took)
+	}
+	b.shows("no complaint", `document.querySelector("#connection").textContent === ""`)
+}
