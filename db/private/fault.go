@@ -1,6 +1,7 @@
 package private
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 )
 
 const (
@@ -15,6 +17,12 @@ const (
 	longestLog = 4 << 20
 	// longestTail is how much of what the database wrote in one start is read to explain its failure.
 	longestTail = 256 << 10
+
+	// cramped is how many free bytes explain a failure; with fewer than hopeless free for fullPatience, the
+	// database is not waited for any longer.
+	cramped      = 1 << 20
+	hopeless     = 64 << 10
+	fullPatience = 2 * time.Second
 )
 
 // logFile is the database's log, to which a process appends. size is its length before that process.
@@ -79,7 +87,7 @@ func (h home) failure(what string, from int64, err error) error {
 	if cause := recognise(said); cause != nil {
 		return h.known(what, cause)
 	}
-	if h.full() {
+	if h.full(cramped) {
 		return h.known(what, syscall.ENOSPC)
 	}
 	line := lastError(said)
@@ -114,10 +122,32 @@ func recognise(lines []string) error {
 }
 
 // full is for a disk so full that the database could not even write why it failed.
-func (h home) full() bool {
+func (h home) full(free uint64) bool {
 	var s syscall.Statfs_t
 	err := syscall.Statfs(h.path(""), &s)
-	return err == nil && uint64(s.Bavail)*uint64(s.Bsize) < 1<<20
+	return err == nil && uint64(s.Bavail)*uint64(s.Bsize) < free
+}
+
+// whileRoom gives a context that ends when the disk stays full: MariaDB, rather than fail, may then wait for ever
+// for somebody to free some space.
+func (h home) whileRoom(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		look := time.NewTicker(fullPatience / 4)
+		defer look.Stop()
+		for times := 0; times < 4; times++ {
+			select {
+			case <-ctx.Done():
+				return
+			case <-look.C:
+			}
+			if !h.full(hopeless) {
+				times = -1
+			}
+		}
+		cancel(sentence(h, syscall.ENOSPC))
+	}()
+	return ctx, func() { cancel(nil) }
 }
 
 func (h home) known(what string, cause error) error {

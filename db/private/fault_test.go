@@ -40,7 +40,13 @@ func wantFault(t *testing.T, dir string, cause error, words string) {
 
 func TestFullDiskBeforeTheFirstStart(t *testing.T) {
 	for _, size := range []string{"16k", "5m", "30m", "112m"} {
-		t.Run(size, func(t *testing.T) { wantFault(t, smallDisk(t, size), syscall.ENOSPC, "is full") })
+		t.Run(size, func(t *testing.T) {
+			begin := time.Now()
+			wantFault(t, smallDisk(t, size), syscall.ENOSPC, "is full")
+			if took := time.Since(begin); took > patience/2 {
+				t.Errorf("it took %v", took)
+			}
+		})
 	}
 }
 
@@ -52,7 +58,7 @@ func fill(t *testing.T, dir string, free int64) (file string) {
 		t.Fatal(err)
 	}
 	file = filepath.Join(dir, "filling")
-	if err := os.WriteFile(file, make([]byte, int64(s.Bavail)*s.Bsize-free), 0o600); err != nil {
+	if err := os.WriteFile(file, make([]byte, int64(s.Bavail)*int64(s.Bsize)-free), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return file
@@ -156,11 +162,15 @@ func TestFilesOfAnotherKindOfServer(t *testing.T) {
 func TestStopKillsWhatDoesNotStop(t *testing.T) {
 	dir := dataDir(t)
 	s := start(t, dir)
-	syscall.Kill(s.PID(), syscall.SIGSTOP)
+	pid := s.PID()
+	syscall.Kill(pid, syscall.SIGSTOP)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if err := s.Stop(ctx); err == nil || !strings.Contains(err.Error(), "was killed") {
 		t.Errorf("the error is %v", err)
+	}
+	if alive(pid) {
+		t.Error("the database still runs")
 	}
 	start(t, dir)
 }

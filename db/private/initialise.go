@@ -89,6 +89,8 @@ func (h home) runInstaller(ctx context.Context, prog program, name string, opts 
 	if err != nil {
 		return explain(h, err)
 	}
+	ctx, done := h.whileRoom(ctx)
+	defer done()
 	if err := p.wait(ctx); err != nil {
 		return h.failure("Parley could not make its private database", from, err)
 	}

@@ -2,7 +2,9 @@ package private_test
 
 import (
 	"database/sql"
+	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -116,16 +118,46 @@ func TestKilledParleyAndDatabase(t *testing.T) {
 	}
 }
 
-// A database that outlives its Parley must not meet the next one's on the same files. Here it hangs, so it has to
-// be killed.
+// A database that outlives its Parley must not meet the next one's on the same files. This one is deaf to SIGTERM.
 func TestDatabaseLeftBehindIsEnded(t *testing.T) {
-	private.SetFormerPatience(t, 200*time.Millisecond)
+	private.SetFormerPatience(t, 100*time.Millisecond)
 	dir := dataDir(t)
-	p := startParley(t, dir)
-	w := write(t, open(t, p.dsn))
-	syscall.Kill(p.database, syscall.SIGSTOP)
-	p.kill()
-	w.check(t, open(t, start(t, dir).DSN()))
+	former := startHolder(t, dir)
+	former.expect(t, "holding <nil>\n")
+	start(t, dir)
+	if state, err := former.cmd.Process.Wait(); err != nil || state.Success() {
+		t.Errorf("the former database ended with %v (%v)", state, err)
+	}
+}
+
+// lines is a log to be read line by line.
+type lines chan string
+
+func (l lines) Write(p []byte) (int, error) {
+	l <- string(p)
+	return len(p), nil
+}
+
+// Whatever the next process of the database waits for, Stop doesn't.
+func TestStopDoesNotWaitForARestart(t *testing.T) {
+	dir := dataDir(t)
+	logged := make(lines, 10)
+	s, err := private.Start(within(t), dir, slog.New(slog.NewTextHandler(logged, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	holder := startHolder(t, dir)
+	syscall.Kill(s.PID(), syscall.SIGKILL)
+	holder.expect(t, "holding <nil>\n")
+	for !strings.Contains(<-logged, "waits for its end") {
+	}
+	begin := time.Now()
+	if err := s.Stop(within(t)); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
 }
 
 func TestDatabaseEndsWithItsParley(t *testing.T) {
@@ -137,7 +169,7 @@ func TestDatabaseEndsWithItsParley(t *testing.T) {
 func TestKilledWhileMakingTheDatabase(t *testing.T) {
 	dir := emptyDir(t)
 	for _, pattern := range []string{"data.init-*", "data.init-*/ibdata1", "data.init-*/mysql/user.frm"} {
-		p, _ := launchParley(t, dir)
+		p := launch(t, play, dir)
 		eventually(t, pattern, func() bool {
 			found, _ := filepath.Glob(filepath.Join(dir, "database", pattern))
 			done, _ := filepath.Glob(filepath.Join(dir, "database", "data"))

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -30,11 +31,29 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(play); dir != "" {
 		playParley(dir)
 	}
+	if file := os.Getenv(hold); file != "" {
+		holdFile(file)
+	}
 	code := m.Run()
 	if dir, _ := made(); dir != "" {
 		os.RemoveAll(dir)
 	}
 	os.Exit(code)
+}
+
+// hold names, likewise, a file that this test binary is to lock as a database does, deaf to every request to stop.
+const hold = "PARLEY_TEST_HOLD"
+
+func holdFile(path string) {
+	signal.Ignore(syscall.SIGTERM)
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err == nil {
+		fmt.Println("waiting")
+		err = syscall.FcntlFlock(f.Fd(), syscall.F_SETLKW, &syscall.Flock_t{Type: syscall.F_WRLCK})
+	}
+	fmt.Println("holding", err)
+	bufio.NewReader(os.Stdin).ReadString('\n')
+	os.Exit(0)
 }
 
 // playParley starts the database, says so, and stays until its standard input ends, as it does with its parent.
@@ -303,44 +322,61 @@ func TestMissingProgram(t *testing.T) {
 	}
 }
 
-// parley is another process that runs a database, to be killed.
-type parley struct {
+// other is this test binary in another role, to be killed.
+type other struct {
 	cmd      *exec.Cmd
-	database int
-	dsn      string
+	out      *bufio.Reader
+	database int    // of a Parley, its database's process ID
+	dsn      string // of a Parley
 }
 
-func startParley(t *testing.T, dir string) *parley {
+func launch(t *testing.T, role, value string) *other {
 	t.Helper()
-	p, out := launchParley(t, dir)
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if _, scanned := fmt.Sscan(line, new(string), &p.database, &p.dsn); scanned != nil {
-		t.Fatalf("the other Parley says %q (%v)", line, err)
-	}
-	return p
-}
-
-func launchParley(t *testing.T, dir string) (*parley, *os.File) {
-	t.Helper()
-	p := &parley{cmd: exec.Command(os.Args[0])}
-	p.cmd.Env = append(os.Environ(), play+"="+dir)
-	if _, err := p.cmd.StdinPipe(); err != nil {
+	o := &other{cmd: exec.Command(os.Args[0])}
+	o.cmd.Env = append(os.Environ(), role+"="+value)
+	if _, err := o.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.cmd.Stdout = w
-	if err := p.cmd.Start(); err != nil {
+	o.cmd.Stdout, o.out = w, bufio.NewReader(r)
+	if err := o.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	w.Close()
-	t.Cleanup(func() { p.kill(); r.Close() })
-	return p, r
+	t.Cleanup(func() { o.kill(); r.Close() })
+	return o
 }
 
-func (p *parley) kill() {
-	p.cmd.Process.Kill()
-	p.cmd.Wait()
+func (o *other) kill() {
+	o.cmd.Process.Kill()
+	o.cmd.Wait()
+}
+
+// startParley gives another Parley, whose database runs.
+func startParley(t *testing.T, dir string) *other {
+	t.Helper()
+	o := launch(t, play, dir)
+	line, err := o.out.ReadString('\n')
+	if _, scanned := fmt.Sscan(line, new(string), &o.database, &o.dsn); scanned != nil {
+		t.Fatalf("the other Parley says %q (%v)", line, err)
+	}
+	return o
+}
+
+// startHolder gives a process that waits for the lock on the database's files, and holds it from then on.
+func startHolder(t *testing.T, dir string) *other {
+	t.Helper()
+	o := launch(t, hold, filepath.Join(dir, "database", "data", "ibdata1"))
+	o.expect(t, "waiting\n")
+	return o
+}
+
+func (o *other) expect(t *testing.T, want string) {
+	t.Helper()
+	if line, err := o.out.ReadString('\n'); line != want {
+		t.Fatalf("the other process says %q (%v), not %q", line, err, want)
+	}
 }

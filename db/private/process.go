@@ -126,6 +126,8 @@ func (s *Server) command(log, alone *os.File) *exec.Cmd {
 
 // awaitReady polls, as there is no other sign that MariaDB and MySQL both give.
 func (s *Server) awaitReady(ctx context.Context, p *process) error {
+	ctx, done := s.home.whileRoom(ctx)
+	defer done()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() {

@@ -39,11 +39,11 @@ func find(ctx context.Context, h home) (program, error) {
 
 // Version names the server program that Start would use for a new directory, and its version, in one line.
 func Version(ctx context.Context) (string, error) {
-	p, err := find(ctx, home{})
-	if err != nil {
-		return "", err
+	found := programs(ctx)
+	if len(found) == 0 {
+		return "", ErrMissing
 	}
-	return p.version(ctx)
+	return found[0].version(ctx)
 }
 
 // programs lists what is installed, the ones named mariadbd first: their kind needs no asking.
