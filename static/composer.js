@@ -47,7 +47,8 @@ const bodyOf = (form) => String(new FormData(form).get("body"));
  */
 function send(body, id) {
   const template = /** @type {HTMLTemplateElement | null} */ (document.getElementById("pending"));
-  const form = /** @type {HTMLFormElement | null} */ (template?.content.cloneNode(true)).querySelector("form");
+  const copy = /** @type {DocumentFragment | undefined} */ (template?.content.cloneNode(true));
+  const form = copy?.querySelector("form");
   if (!form) return;
   form.dataset.client = id;
   /** @type {HTMLInputElement} */ (form.elements.namedItem("client_id")).value = id;
@@ -169,7 +170,7 @@ function clicked(event) {
 export function enter() {
   const text = field();
   if (!text) return;
-  if (text.value === "") text.value = sessionStorage.getItem(key("draft") ) ?? "";
+  if (text.value === "") text.value = sessionStorage.getItem(key("draft")) ?? "";
   changed(text);
   text.addEventListener("input", () => changed(text));
   text.addEventListener("keydown", pressed);

@@ -249,8 +249,9 @@ document.addEventListener("htmx:after:swap", (event) => {
 });
 for (const failure of ["htmx:response:error", "htmx:error"]) {
   document.addEventListener(failure, (event) => {
-    const { target, request } = /** @type {CustomEvent} */ (event).detail.ctx ?? {};
-    if (request?.method === "GET" && target?.id === "main") notice("That couldn’t be loaded. Try again in a moment.");
+    const { sourceElement } = /** @type {CustomEvent} */ (event).detail.ctx ?? {};
+    // What somebody asked for; what the page fetches by itself is tried again without a word.
+    if (sourceElement?.matches("a, input")) notice("That couldn’t be loaded. Try again in a moment.");
   });
 }
 addEventListener("online", renew);

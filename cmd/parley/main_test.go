@@ -163,7 +163,7 @@ type client struct {
 	http *http.Client
 }
 
-func signIn(t testing.TB, base, username string) *client {
+func clientFor(t testing.TB, base, username string) *client {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"parley/db/chat"
+	"parley/db/dbtest"
+)
+
+var screenshots = flag.String("screenshots", "", "a directory for pictures of every page")
+
+// axe is the accessibility checker that .ci/install fetches.
+func axe(t testing.TB) string {
+	t.Helper()
+	script, err := os.ReadFile(filepath.FromSlash("../../.ci/node_modules/axe-core/axe.min.js"))
+	if err != nil {
+		dbtest.Missing(t, fmt.Errorf("axe-core isn't installed (.ci/install does that): %w", err))
+	}
+	return string(script)
+}
+
+// look is a size and a colour scheme to see a page in.
+type look struct {
+	name   string
+	scheme string
+	phone  bool
+}
+
+var looks = []look{
+	{"desk-light", "light", false}, {"desk-dark", "dark", false},
+	{"phone-light", "light", true}, {"phone-dark", "dark", true},
+}
+
+func (b *browser) as(l look) {
+	b.t.Helper()
+	call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+		{Name: "prefers-color-scheme", Value: l.scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
+	}})
+	if l.phone {
+		b.run(chromedp.EmulateViewport(390, 844, chromedp.EmulateMobile, chromedp.EmulateTouch, chromedp.EmulateScale(2)))
+	} else {
+		b.run(chromedp.EmulateViewport(1280, 800))
+	}
+}
+
+// audit fails the test for whatever axe finds on the page.
+func (b *browser) audit(script, where string) {
+	b.t.Helper()
+	b.run(chromedp.Evaluate[chromedp.Void](script))
+	found := evaluateAsync[[]string](b, `axe.run().then(r => r.violations.map(v => v.id + ": " + v.help + "\n  " + v.nodes.map(n => n.html + " " + n.failureSummary).join("\n  ")))`)
+	if len(found) > 0 {
+		b.t.Errorf("axe on %s:\n%s", where, strings.Join(found, "\n"))
+	}
+}
+
+func evaluateAsync[T any](b *browser, script string) T {
+	b.t.Helper()
+	value, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
+	if err != nil {
+		b.t.Fatalf("%v in %s", err, script)
+	}
+	return value
+}
+
+func (b *browser) picture(name string) {
+	b.t.Helper()
+	if *screenshots == "" {
+		return
+	}
+	png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(*screenshots, name+".png"), png, 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// visit is a page in some state.
+type visit struct {
+	name string
+	path string
+	then func(*browser) // brings the page into its state
+}
+
+var signedOutPages = []visit{
+	{name: "login", path: "/login"},
+	{name: "login-error", path: "/login", then: func(b *browser) {
+		b.run(
+			chromedp.SendKeys(chromedp.CSS(`input[name=username]`), "alice"),
+			chromedp.SendKeys(chromedp.CSS(`input[name=password]`), "wrong password"),
+			chromedp.Submit(chromedp.CSS(`form.card`)),
+			chromedp.WaitVisible(chromedp.CSS(`[role=alert]`)),
+		)
+	}},
+}
+
+var signedInPages = []visit{
+	{name: "conversations", path: "/conversations"},
+	{name: "conversation", path: "/conversations/bob"},
+	{name: "conversation-unsent", path: "/conversations/bob", then: func(b *browser) {
+		b.run(chromedp.Evaluate[chromedp.Void](`window.fetch = () => Promise.reject(new TypeError("Failed to fetch"))`))
+		b.say("A message that finds no way to the server")
+		b.shows("the failure", `document.querySelector("#thread .pending .failed")?.hidden === false`)
+	}},
+	{name: "conversation-long-names", path: "/conversations/layla"},
+	{name: "conversation-empty", path: "/conversations/nobody-yet"},
+	{name: "conversation-refused", path: "/conversations/bob", then: func(b *browser) {
+		b.run(chromedp.Evaluate[chromedp.Void](`document.querySelector("#body").value = "long ".repeat(3000)`))
+		b.run(chromedp.Evaluate[chromedp.Void](`document.querySelector("#composer").requestSubmit()`))
+		b.shows("the error", `document.querySelector("#composer-error")?.textContent.includes("at most")`)
+	}},
+	{name: "reconnecting", path: "/conversations/bob", then: func(b *browser) {
+		b.run(chromedp.Evaluate[chromedp.Void](`document.querySelector("#connection").textContent = "Reconnecting…"`))
+	}},
+	{name: "people", path: "/users"},
+	{name: "people-none", path: "/users?q=zzz"},
+	{name: "profile", path: "/users/bob"},
+	{name: "message", path: "/messages/1-1"},
+	{name: "not-found", path: "/nothing/here"},
+}
+
+// TestEveryPage looks at every page as people do: axe finds nothing and the browser has nothing to complain of (the
+// Content-Security-Policy among it), at a desk and on a phone, in the light and in the dark.
+func TestEveryPage(t *testing.T) {
+	script := axe(t)
+	server, store := startOn(t)
+	people := addPeople(t, store, "admin", "bob", "carol", "nobody-yet")
+	people["layla"] = addNamed(t, store, "layla", "ليلى بنت عبد الرحمن بن محمد الأندلسية")
+	fill(t, store, people)
+	for _, l := range looks {
+		t.Run(l.name, func(t *testing.T) {
+			b := openBrowser(t, server.url(""))
+			b.as(l)
+			b.each(signedOutPages, l, script)
+			b.signIn("admin")
+			b.each(signedInPages, l, script)
+			b.noErrors()
+		})
+	}
+	t.Run("a new account", func(t *testing.T) {
+		b := openBrowser(t, server.url(""))
+		b.signIn("nobody-yet")
+		for _, l := range looks {
+			b.as(l)
+			b.each([]visit{{name: "new-account", path: "/conversations"}}, l, script)
+		}
+		b.noErrors()
+	})
+}
+
+func (b *browser) each(visits []visit, l look, script string) {
+	b.t.Helper()
+	for _, v := range visits {
+		b.open(v.path)
+		if v.then != nil {
+			v.then(b)
+		}
+		b.picture(v.name + "-" + l.name)
+		b.audit(script, v.path+" ("+l.name+")")
+		if wide := evaluate[int](b, `document.documentElement.scrollWidth - document.documentElement.clientWidth`); wide > 0 {
+			b.t.Errorf("%s (%s) is %d px too wide", v.path, l.name, wide)
+		}
+	}
+}
+
+func addNamed(t testing.TB, store *chat.Store, username, displayName string) chat.User {
+	t.Helper()
+	u, err := store.CreateUser(t.Context(), chat.NewUser{Username: username, DisplayName: displayName, Password: password})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+// fill writes what is hard to show.
+func fill(t testing.TB, store *chat.Store, people map[string]chat.User) {
+	t.Helper()
+	send := func(from, to, body string) {
+		t.Helper()
+		if _, _, err := store.SendMessage(t.Context(), people[from], chat.Draft{Recipient: people[to].Username, Body: body}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send("admin", "bob", "Did the parcel come?")
+	send("bob", "admin", "It did, this morning.\nI put it on your desk.")
+	send("bob", "admin", "👩‍👩‍👧‍👦 🎉")
+	send("admin", "bob", "Thank you! "+strings.Repeat("A word or two more. ", 12))
+	send("bob", "admin", "https://example.org/"+strings.Repeat("averylongpath", 12))
+	send("admin", "bob", "שלום, מה שלומך?")
+	send("admin", "bob", "<b>not bold</b> & <script>alert(1)</script>")
+	send("bob", "admin", "Fine")
+	send("bob", "admin", "and you?")
+	send("layla", "admin", "مرحبا! كيف حالك اليوم؟")
+	send("admin", "layla", "Very well")
+	send("carol", "admin", "Lunch?")
+	send("carol", "admin", "At noon")
+	send("admin", "admin", "Buy milk")
+}
