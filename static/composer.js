@@ -170,6 +170,8 @@ function clicked(event) {
 export function enter() {
   const text = field();
   if (!text) return;
+  const form = composer();
+  if (form) form.noValidate = true; // Enter in an empty composer does nothing, without a bubble that says so
   if (text.value === "") text.value = sessionStorage.getItem(key("draft")) ?? "";
   changed(text);
   text.addEventListener("input", () => changed(text));

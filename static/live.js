@@ -126,12 +126,22 @@ function refreshList() {
   return fetchList();
 }
 
-function fetchList() {
+async function fetchList() {
   const list = document.getElementById("conversations");
-  if (!list) return;
+  if (!list) return true;
   const limit = Math.max(20, list.querySelectorAll("li:not(.more)").length);
   const query = new URLSearchParams({ limit: String(limit), current: thread()?.dataset.with ?? "" });
-  return get(`/conversations?${query}`, { source: list, target: list, swap: "outerMorph" });
+  const ok = await get(`/conversations?${query}`, { source: list, target: list, swap: "outerMorph" });
+  showUnread();
+  return ok;
+}
+
+/** Shows in the tab's title how many conversations have something unread. */
+function showUnread() {
+  const n = document.querySelectorAll("#conversations .unread").length;
+  const plain = document.title.replace(/^\(\d+\) /, "");
+  const title = n > 0 ? `(${n}) ${plain}` : plain;
+  if (document.title !== title) document.title = title;
 }
 
 // --- the window ---
@@ -150,7 +160,7 @@ function heard(event) {
 async function catchUp() {
   stale = thread() !== null;
   const answers = await Promise.all([sync(), fetchList()]);
-  return answers.every((ok) => ok !== false);
+  return answers.every(Boolean);
 }
 
 function connect() {
@@ -221,6 +231,7 @@ function entered() {
     toEnd();
     scroller instanceof HTMLElement && scroller.focus();
   });
+  showUnread();
   for (const link of document.querySelectorAll("#conversations a[href]")) {
     if (link.getAttribute("href") === location.pathname) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");

@@ -447,3 +447,68 @@ func TestPollsWhereWebSocketsAreBlocked(t *testing.T) {
 	}
 	b.shows("no complaint", `document.querySelector("#connection").textContent === ""`)
 }
+
+func TestDirectoryIsSearchedAsOneTypes(t *testing.T) {
+	server, store := startOn(t)
+	addPeople(t, store, "alice")
+	for i := range 45 {
+		addNamed(t, store, fmt.Sprintf("p%02d", i), fmt.Sprintf("Person %02d", i))
+	}
+	b := openBrowser(t, server.url(""))
+	b.signIn("alice")
+	b.open("/users")
+	const shown = `[...document.querySelectorAll("#people li:not(.more) .username")].map(e => e.textContent).join(" ")`
+	b.run(chromedp.SendKeys(chromedp.CSS("#q"), "person 4"))
+	b.shows("nine people", shown+` === "p04 p14 p24 p34 p40 p41 p42 p43 p44"`)
+	b.run(chromedp.SendKeys(chromedp.CSS("#q"), "2"))
+	b.shows("one person", shown+` === "p42"`)
+	if q := evaluate[string](b, `location.search`); q != "?q=person+42" {
+		t.Errorf("the address ends in %q, so a reload would lose the search", q)
+	}
+	if focused := evaluate[string](b, `document.activeElement.id`); focused != "q" {
+		t.Errorf("the focus went to %q", focused)
+	}
+	b.run(chromedp.SendKeys(chromedp.CSS("#q"), "zzz"))
+	b.shows("what to do", `document.querySelector("#people .blank")?.textContent.includes("Nobody found")`)
+	b.open("/users")
+	b.shows("everybody, page by page", `(() => {
+		document.querySelector("#people .more")?.scrollIntoView();
+		return document.querySelectorAll("#people li:not(.more)").length === 45;
+	})()`)
+	b.noErrors()
+}
+
+func TestPickingSomebodyKeepsTheList(t *testing.T) {
+	server, store := startOn(t)
+	addPeople(t, store, "alice", "bob", "carol")
+	bob, carol := clientFor(t, server.url(""), "bob"), clientFor(t, server.url(""), "carol")
+	bob.send("alice", "from bob")
+	carol.send("alice", "from carol")
+	b := openBrowser(t, server.url(""))
+	b.signIn("alice")
+	b.shows("the title", `document.title === "(2) Conversations · Parley"`)
+	b.run(chromedp.Evaluate[chromedp.Void](`window.sameDocument = true`))
+	b.run(chromedp.Click(chromedp.CSS(`#conversations a[href="/conversations/bob"]`)))
+	b.showsMessage("from bob")
+	b.shows("bob marked", `document.querySelector("#conversations [aria-current]")?.getAttribute("href") === "/conversations/bob" && location.pathname === "/conversations/bob"`)
+	b.shows("the title", `document.title === "(1) bob · Parley"`)
+	b.say("a draft becomes a message")
+	b.showsMessage("a draft becomes a message")
+	b.run(chromedp.SendKeys(chromedp.CSS("#body"), "half a thought"))
+	b.run(chromedp.Click(chromedp.CSS(`#conversations a[href="/conversations/carol"]`)))
+	b.showsMessage("from carol")
+	bob.send("alice", "again")
+	b.shows("the list in order", `[...document.querySelectorAll("#conversations .name")].map(e => e.textContent).join(" ") === "bob carol"`)
+	b.shows("one unread", `document.querySelector("#conversations .unread")?.textContent === "1"`)
+	b.run(chromedp.Click(chromedp.CSS(`#conversations a[href="/conversations/bob"]`)))
+	b.showsMessage("again")
+	if got := evaluate[string](b, `document.querySelector("#body").value`); got != "half a thought" {
+		t.Errorf("the composer holds %q", got)
+	}
+	if !evaluate[bool](b, `window.sameDocument === true`) {
+		t.Error("picking somebody loaded the whole page")
+	}
+	b.run(chromedp.NavigateBack(), chromedp.WaitReady(chromedp.CSS("article.message")))
+	b.showsMessage("from carol")
+	b.noErrors()
+}
