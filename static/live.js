@@ -248,6 +248,14 @@ function notice(text) {
   }, 6000);
 }
 
+/**
+ * Watches a link that loads more by itself afresh: it stays in view after a failure, so nothing else would set it off.
+ * @param {Element} link
+ */
+function watchAgain(link) {
+  if (link.isConnected) htmx.process(link, true);
+}
+
 register();
 entered();
 connect();
@@ -263,6 +271,7 @@ for (const failure of ["htmx:response:error", "htmx:error"]) {
     const { sourceElement } = /** @type {CustomEvent} */ (event).detail.ctx ?? {};
     // What somebody asked for; what the page fetches by itself is tried again without a word.
     if (sourceElement?.matches("a, input")) notice("That couldn’t be loaded. Try again in a moment.");
+    if (sourceElement?.closest(".more")) setTimeout(() => watchAgain(sourceElement), POLL);
   });
 }
 addEventListener("online", renew);

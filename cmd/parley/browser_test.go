@@ -304,7 +304,13 @@ func TestScrollingKeepsThePlace(t *testing.T) {
 		t.Errorf("the end moved away by %v px", top)
 	}
 
-	// Scrolling up loads what came before, again and again, and what one looks at stays where it is.
+	// Scrolling up loads what came before, again and again, and what one looks at stays where it is. A failure on the
+	// way is made good.
+	bob.run(chromedp.Evaluate[chromedp.Void](`{
+		const real = window.fetch;
+		let failures = 1;
+		window.fetch = (...a) => String(a[0]).includes("before=") && failures-- > 0 ? Promise.reject(new TypeError("Failed to fetch")) : real(...a);
+	}`))
 	bob.shows("everything, bit by bit", `(() => {
 		const box = document.querySelector(".scroller");
 		box.scrollTop = -box.scrollHeight;
