@@ -115,9 +115,13 @@ function complain(text, why) {
   }
   if (error) error.textContent = why;
   error?.toggleAttribute("hidden", why === "");
-  text.toggleAttribute("aria-invalid", why !== "");
-  if (why) text.setAttribute("aria-describedby", "composer-error");
-  else text.removeAttribute("aria-describedby");
+  if (why) {
+    text.setAttribute("aria-invalid", "true");
+    text.setAttribute("aria-describedby", "composer-error");
+  } else {
+    text.removeAttribute("aria-invalid");
+    text.removeAttribute("aria-describedby");
+  }
 }
 
 /** @param {HTMLTextAreaElement} text */
