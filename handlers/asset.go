@@ -1,8 +1,6 @@
 package handlers
 
 import (
-	"strings"
-
 	"github.com/gofiber/fiber/v2"
 
 	"parley/static"
@@ -18,15 +16,19 @@ func asset(c *fiber.Ctx) error {
 	c.Set(fiber.HeaderCacheControl, "public, max-age=31536000, immutable")
 	c.Set(fiber.HeaderVary, fiber.HeaderAcceptEncoding)
 	brotli, gzip := file.Compressed()
-	accepted := c.Get(fiber.HeaderAcceptEncoding)
 	switch {
-	case strings.Contains(accepted, "br"):
+	case accepts(c, "br"):
 		c.Set(fiber.HeaderContentEncoding, "br")
 		return c.Send(brotli)
-	case strings.Contains(accepted, "gzip"):
+	case accepts(c, "gzip"):
 		c.Set(fiber.HeaderContentEncoding, "gzip")
 		return c.Send(gzip)
 	default:
 		return c.Send(file.Body)
 	}
+}
+
+// accepts says whether the client takes an encoding. To Fiber one that says nothing takes everything.
+func accepts(c *fiber.Ctx, encoding string) bool {
+	return c.Get(fiber.HeaderAcceptEncoding) != "" && c.AcceptsEncodings(encoding) == encoding
 }

@@ -3,6 +3,7 @@ package handlers
 import (
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"github.com/a-h/templ"
 	"github.com/gofiber/fiber/v2"
@@ -59,7 +60,11 @@ func (s *Server) conversationList(c *fiber.Ctx, q chat.ConversationQuery, curren
 	}
 	list := views.ConversationList{Items: found.Items, Current: current}
 	if found.Next != "" {
-		list.Next = "/conversations?after=" + url.QueryEscape(found.Next)
+		values := url.Values{"after": {found.Next}}
+		if q.Limit > 0 {
+			values.Set("limit", strconv.Itoa(q.Limit))
+		}
+		list.Next = "/conversations?" + values.Encode()
 	}
 	return list, nil
 }
@@ -100,9 +105,10 @@ func (s *Server) respondWithThread(c *fiber.Ctx, status int, username string, co
 		threadBody{conversationJSON(thread.Conversation), mapSlice(thread.Messages, messageJSON)})
 }
 
-// markShown raises the watermark to the newest message shown. A browser that only fetches ahead shows nothing yet.
+// markShown raises the watermark to the newest message shown. A browser that only fetches ahead shows nothing yet, and
+// an answer to HEAD nothing at all.
 func (s *Server) markShown(c *fiber.Ctx, t *chat.Thread) error {
-	if c.Get("Sec-Purpose") != "" || len(t.Messages) == 0 {
+	if c.Get("Sec-Purpose") != "" || c.Method() == fiber.MethodHead || len(t.Messages) == 0 {
 		return nil
 	}
 	newest := t.Messages[len(t.Messages)-1].ID.Seq

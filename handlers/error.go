@@ -34,7 +34,7 @@ var textOf = map[int]string{
 	http.StatusNotFound:                    "There is nothing at this address, or it isn't yours to see.",
 	http.StatusMethodNotAllowed:            "This address can't be used in this way.",
 	http.StatusRequestEntityTooLarge:       "That is more than can be sent at once.",
-	http.StatusUnsupportedMediaType:        "Send a form or JSON.",
+	http.StatusUnsupportedMediaType:        "Send a form or JSON, not compressed.",
 	http.StatusUpgradeRequired:             "This address is for WebSockets only.",
 	http.StatusRequestHeaderFieldsTooLarge: "The request's header is too large.",
 	http.StatusServiceUnavailable:          "Parley can't answer right now. Try again in a moment.",
@@ -58,7 +58,7 @@ func problemOf(c *fiber.Ctx, err error) problem {
 	rule, isRule := errors.AsType[*chat.Error](err)
 	web, isWeb := errors.AsType[*fiber.Error](err)
 	switch {
-	case isRule:
+	case isRule && statusOf[rule.Kind] != 0:
 		p.Status, p.Detail, p.Errors = statusOf[rule.Kind], rule.Text, rule.Fields
 	case errors.Is(err, errSignedOut):
 		p.Status, p.Detail = http.StatusUnauthorized, textOf[http.StatusUnauthorized]
@@ -71,16 +71,32 @@ func problemOf(c *fiber.Ctx, err error) problem {
 	return p
 }
 
-// fail answers every error, in the shape that was asked for.
+// failUnread answers a request that could not even be read, so that no middleware has seen it. Whatever it was, it is not
+// ours: a connection that breaks is no fault to note.
+func (s *Server) failUnread(c *fiber.Ctx, err error) error {
+	if web, ok := errors.AsType[*fiber.Error](err); ok && web.Code >= http.StatusInternalServerError {
+		err = fiber.ErrBadRequest
+	}
+	return s.fail(c, err)
+}
+
+// fail answers every error, in the shape that was asked for. It sets all headers itself: an error may come before the
+// middleware that does, and the WebSocket package empties an answer that it refuses.
 func (s *Server) fail(c *fiber.Ctx, err error) error {
+	nameRequest(c)
+	setSecurityHeaders(c)
+	setPrivate(c)
 	p := problemOf(c, err)
 	if p.Status >= http.StatusInternalServerError {
 		s.Logger.LogAttrs(c.UserContext(), levelOf(err), "request failed", slog.String("request", p.Instance), slog.Any("error", err))
 	}
-	if p.Status == http.StatusServiceUnavailable {
+	switch p.Status {
+	case http.StatusServiceUnavailable:
 		c.Set(fiber.HeaderRetryAfter, "1")
+	case http.StatusUpgradeRequired:
+		c.Set(fiber.HeaderUpgrade, "websocket")
+		c.Set(fiber.HeaderSecWebSocketVersion, "13")
 	}
-	varies(c)
 	c.Status(p.Status)
 	switch shapeOf(c) {
 	case program:
@@ -136,7 +152,7 @@ func loginURL(next string) string {
 
 // wantedPath is where to go after signing in: the page that was asked for, if asking again does no more than show it.
 func wantedPath(c *fiber.Ctx) string {
-	if c.Method() != fiber.MethodGet {
+	if c.Method() != fiber.MethodGet && c.Method() != fiber.MethodHead {
 		return ""
 	}
 	return c.OriginalURL()

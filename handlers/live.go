@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"encoding/json"
+	"runtime/debug"
 	"time"
 
 	contrib "github.com/gofiber/contrib/websocket"
@@ -46,13 +47,18 @@ const (
 	windowBuffer   = 1024
 )
 
+// handshake lets nothing past that doesn't ask for a WebSocket.
+func handshake(c *fiber.Ctx) error {
+	if !contrib.IsWebSocketUpgrade(c) {
+		return fiber.ErrUpgradeRequired
+	}
+	return c.Next()
+}
+
 // openWindow registers the window before the handshake is answered: a message that is sent right after the answer is
 // then pushed. The session is looked up once more after that, since it may have ended between the first look and the
 // registration, and whoever ended it told only the windows that were registered then.
 func (s *Server) openWindow(c *fiber.Ctx) error {
-	if !contrib.IsWebSocketUpgrade(c) {
-		return fiber.ErrUpgradeRequired
-	}
 	session := sessionOf(c)
 	window := hub.NewWindow(session.User.ID, session.Hash)
 	if !s.hub.Add(window) {
@@ -90,7 +96,7 @@ func upgrade(s *Server) fiber.Handler {
 // containWindow keeps a panic to its window.
 func (s *Server) containWindow(*contrib.Conn) {
 	if p := recover(); p != nil {
-		s.Logger.Error("a window failed", "panic", p)
+		s.Logger.Error("a window failed", "panic", p, "stack", string(debug.Stack()))
 	}
 }
 

@@ -24,15 +24,24 @@ const (
 // requestIDForm is what a proxy may hand on; anything else could forge lines in the log.
 var requestIDForm = regexp.MustCompile(`^[A-Za-z0-9_-]{8,64}$`)
 
-// requestID names the request, in the answer's header and in every line of the log.
-func requestID(c *fiber.Ctx) error {
-	id := c.Get(fiber.HeaderXRequestID)
+// prepared gives every answer what none may lack.
+func prepared(c *fiber.Ctx) error {
+	nameRequest(c)
+	setSecurityHeaders(c)
+	return c.Next()
+}
+
+// nameRequest gives the request its ID, in the answer's header and in every line of the log.
+func nameRequest(c *fiber.Ctx) {
+	id := requestIDOf(c)
+	if id == "" {
+		id = c.Get(fiber.HeaderXRequestID)
+	}
 	if !requestIDForm.MatchString(id) {
 		id = uuid.NewString()
 	}
 	c.Locals(requestIDKey, id)
 	c.Set(fiber.HeaderXRequestID, id)
-	return c.Next()
 }
 
 func requestIDOf(c *fiber.Ctx) string {
@@ -70,7 +79,7 @@ func (s *Server) contain(c *fiber.Ctx) (err error) {
 const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-func securityHeaders(c *fiber.Ctx) error {
+func setSecurityHeaders(c *fiber.Ctx) {
 	c.Set(fiber.HeaderContentSecurityPolicy, contentSecurityPolicy)
 	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
 	c.Set(fiber.HeaderXFrameOptions, "DENY")
@@ -78,14 +87,18 @@ func securityHeaders(c *fiber.Ctx) error {
 	c.Set(fiber.HeaderPermissionsPolicy, "camera=(), microphone=(), geolocation=(), payment=(), usb=()")
 	c.Set("Cross-Origin-Opener-Policy", "same-origin")
 	c.Set("Cross-Origin-Resource-Policy", "same-origin")
-	return c.Next()
 }
 
 // private keeps what people read out of every cache.
 func private(c *fiber.Ctx) error {
-	c.Set(fiber.HeaderCacheControl, "no-store")
-	varies(c)
+	setPrivate(c)
 	return c.Next()
+}
+
+// setPrivate also says that one URL has several answers, to caches on the way that store all the same.
+func setPrivate(c *fiber.Ctx) {
+	c.Set(fiber.HeaderCacheControl, "no-store")
+	c.Set(fiber.HeaderVary, "Accept, HX-Request")
 }
 
 // compressed makes pages smaller on the wire. A page holds no secret that a guess reflected in it could find out by its

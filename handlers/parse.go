@@ -4,22 +4,21 @@ import (
 	"encoding/json"
 	"mime"
 	"net/url"
+	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
 )
 
-// parse reads a form or a JSON object, whichever the request brings, into a struct with form and json tags.
+// parse reads a form or a JSON object, whichever the request brings, into a struct with form and json tags. It takes
+// nothing compressed: Fiber's c.Body would unpack it without a limit, so the body is read around that.
 func parse(c *fiber.Ctx, into any) error {
 	kind, _, err := mime.ParseMediaType(c.Get(fiber.HeaderContentType))
-	if err != nil {
+	if encoding := c.Get(fiber.HeaderContentEncoding, "identity"); err != nil || encoding != "identity" {
 		return fiber.ErrUnsupportedMediaType
 	}
 	switch kind {
 	case fiber.MIMEApplicationJSON:
-		if err := json.Unmarshal(c.Body(), into); err != nil {
-			return malformed("body", "The request isn't the JSON object that this address takes.")
-		}
-		return nil
+		return parseJSON(c.Request().Body(), into)
 	case fiber.MIMEApplicationForm, fiber.MIMEMultipartForm:
 		if err := c.BodyParser(into); err != nil {
 			return fiber.ErrBadRequest
@@ -28,6 +27,14 @@ func parse(c *fiber.Ctx, into any) error {
 	default:
 		return fiber.ErrUnsupportedMediaType
 	}
+}
+
+// parseJSON refuses what is no UTF-8: the decoder would put replacement characters in its place.
+func parseJSON(text []byte, into any) error {
+	if !utf8.Valid(text) || json.Unmarshal(text, into) != nil {
+		return malformed("body", "The request isn't the JSON object that this address takes.")
+	}
+	return nil
 }
 
 // name reads the username in the path.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/a-h/templ"
+	contrib "github.com/gofiber/contrib/websocket"
 	"github.com/gofiber/fiber/v2"
 
 	"parley/views"
@@ -20,10 +21,11 @@ const (
 	program               // JSON
 )
 
-// shapeOf reads what the request asks for. A boosted link and a step back in the history want the whole page.
+// shapeOf reads what the request asks for. A boosted link and a step back in the history want the whole page. A page's
+// script opens WebSockets, and nobody would see a page that answers one.
 func shapeOf(c *fiber.Ctx) shape {
 	switch {
-	case c.Accepts(fiber.MIMETextHTML, fiber.MIMEApplicationJSON) == fiber.MIMEApplicationJSON:
+	case c.Accepts(fiber.MIMETextHTML, fiber.MIMEApplicationJSON) == fiber.MIMEApplicationJSON || contrib.IsWebSocketUpgrade(c):
 		return program
 	case c.Get("HX-Request") == "true" && c.Get("HX-Boosted") != "true" && c.Get("HX-History-Restore-Request") != "true":
 		return fragment
@@ -66,11 +68,6 @@ func render(c *fiber.Ctx, component templ.Component) error {
 	}
 	c.Type("html", "utf-8")
 	return c.Send(html.Bytes())
-}
-
-// varies says that one URL has several answers, to caches on the way.
-func varies(c *fiber.Ctx) {
-	c.Set(fiber.HeaderVary, "Accept, HX-Request")
 }
 
 // zoneCookie holds the name of the browser's time zone, which a script on the page fills in.

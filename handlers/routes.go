@@ -5,7 +5,7 @@ import "parley/static"
 // routes is every URL of Parley. Middleware stands before what it guards.
 func (s *Server) routes() {
 	a := s.app
-	a.Use(requestID, s.accessLog, s.contain, securityHeaders)
+	a.Use(prepared, s.accessLog, s.contain)
 	a.Get("/healthz", alive)
 	a.Get("/readyz", s.ready)
 	a.Get(static.Prefix+":name", asset)
@@ -24,5 +24,21 @@ func (s *Server) routes() {
 	a.Get("/messages", s.signedIn, s.listMessages)
 	a.Post("/messages", s.signedIn, s.sendMessage)
 	a.Get("/messages/:id", s.signedIn, s.showMessage)
-	a.Get("/ws", s.signedIn, s.ownOrigin, s.openWindow)
+
+	a.Use("/admin", s.signedIn, adminOnly)
+	a.Get("/admin", adminHome)
+	a.Get("/admin/users", s.listAccounts)
+	a.Get("/admin/new-user", s.newAccount)
+	a.Post("/admin/users", s.createAccount)
+	a.Get("/admin/users/:username", s.showAccount)
+	a.Post("/admin/users/:username", s.editAccount)
+	a.Post("/admin/users/:username/disable", s.disableAccount)
+	a.Post("/admin/users/:username/enable", s.enableAccount)
+	a.Post("/admin/users/:username/end-sessions", s.endSessions)
+	a.Get("/admin/messages", s.listAllMessages)
+	a.Get("/admin/messages/:id", s.showFacts)
+	a.Post("/admin/messages/:id/body", s.openBody)
+	a.Get("/admin/audit", s.listAuditEvents)
+
+	a.Get("/ws", handshake, s.signedIn, s.ownOrigin, s.openWindow)
 }

@@ -53,11 +53,23 @@ const (
 // maxRequestBody leaves room for the longest message with each octet percent-encoded, and for the other fields.
 func maxRequestBody(longest int) int { return longest*4*3 + 64<<10 }
 
+// ownOrigins is what refuses other sites' requests. Requests say with Host which address they were sent to; behind a
+// proxy that hands on another Host, the base URL says which one is ours.
+func ownOrigins(base *url.URL) *http.CrossOriginProtection {
+	p := http.NewCrossOriginProtection()
+	if base != nil {
+		if err := p.AddTrustedOrigin(base.Scheme + "://" + base.Host); err != nil {
+			panic(err) // the settings were checked: a scheme and a host make an origin
+		}
+	}
+	return p
+}
+
 // New makes a Server and starts to ping windows; Shutdown ends that.
 func New(c Config) *Server {
 	s := &Server{Config: c, hub: hub.New()}
 	s.sessions = newSessionStore(c.Store, c.BaseURL != nil && c.BaseURL.Scheme == "https")
-	s.origin = http.NewCrossOriginProtection()
+	s.origin = ownOrigins(c.BaseURL)
 	s.app = fiber.New(fiber.Config{
 		AppName:               "Parley",
 		DisableStartupMessage: true,
@@ -68,7 +80,7 @@ func New(c Config) *Server {
 		ReadTimeout:           readTimeout,
 		WriteTimeout:          writeTimeout,
 		IdleTimeout:           idleTimeout,
-		ErrorHandler:          s.fail,
+		ErrorHandler:          s.failUnread,
 	})
 	c.Fanout.Subscribe(s.deliver)
 	s.routes()

@@ -208,7 +208,6 @@ func (s *Server) logout(c *fiber.Ctx) error {
 			return err
 		}
 	}
-	c.Set("Clear-Site-Data", `"cache", "storage"`) // drafts and unsent messages stay with nobody
 	if shapeOf(c) == program {
 		return c.SendStatus(http.StatusNoContent)
 	}

@@ -5,8 +5,9 @@ INSERT INTO sessions (id_hash, user_id, created_at, seen_at, expires_at, user_ag
 SELECT sqlc.embed(s), sqlc.embed(u) FROM sessions s JOIN users u ON u.id = s.user_id
 WHERE s.id_hash = ? AND s.expires_at > sqlc.arg(now) AND u.disabled_at IS NULL;
 
--- name: TouchSession :exec
-UPDATE sessions SET seen_at = ?, expires_at = ? WHERE id_hash = ?;
+-- name: TouchSession :execrows
+-- Only the first of many at the same time changes the row.
+UPDATE sessions SET seen_at = sqlc.arg(seen_at), expires_at = sqlc.arg(expires_at) WHERE id_hash = ? AND seen_at <= sqlc.arg(seen_until);
 
 -- name: DeleteSession :execrows
 DELETE FROM sessions WHERE id_hash = ?;

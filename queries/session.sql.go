@@ -131,17 +131,27 @@ func (q *Queries) SessionByHash(ctx context.Context, arg SessionByHashParams) (S
 	return i, err
 }
 
-const TouchSession = `-- name: TouchSession :exec
-UPDATE sessions SET seen_at = ?, expires_at = ? WHERE id_hash = ?
+const TouchSession = `-- name: TouchSession :execrows
+UPDATE sessions SET seen_at = ?, expires_at = ? WHERE id_hash = ? AND seen_at <= ?
 `
 
 type TouchSessionParams struct {
 	SeenAt    time.Time
 	ExpiresAt time.Time
 	IDHash    []byte
+	SeenUntil time.Time
 }
 
-func (q *Queries) TouchSession(ctx context.Context, arg TouchSessionParams) error {
-	_, err := q.db.ExecContext(ctx, TouchSession, arg.SeenAt, arg.ExpiresAt, arg.IDHash)
-	return err
+// Only the first of many at the same time changes the row.
+func (q *Queries) TouchSession(ctx context.Context, arg TouchSessionParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, TouchSession,
+		arg.SeenAt,
+		arg.ExpiresAt,
+		arg.IDHash,
+		arg.SeenUntil,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }

@@ -22,10 +22,11 @@ SELECT u.* FROM (
 ORDER BY u.username_key;
 
 -- name: ListAllUsers :many
--- As ListUsers, for admins: disabled people and the admin themself too.
+-- As ListUsers, for admins: disabled people and the admin themself too, and whoever has just this e-mail address.
 SELECT u.* FROM (
   SELECT i.id FROM users i
-  WHERE i.username_key > sqlc.arg(after) AND i.search_key LIKE sqlc.arg(pattern)
+  WHERE i.username_key > sqlc.arg(after)
+    AND (i.search_key LIKE sqlc.arg(pattern) OR i.id = (SELECT e.id FROM users e WHERE e.email_key = sqlc.arg(email_key)))
   ORDER BY i.username_key LIMIT ?
 ) page JOIN users u ON u.id = page.id
 ORDER BY u.username_key;

@@ -60,21 +60,28 @@ func (q *Queries) CreateUser(ctx context.Context, arg CreateUserParams) (int64, 
 const ListAllUsers = `-- name: ListAllUsers :many
 SELECT u.id, u.username, u.username_key, u.display_name, u.search_key, u.email, u.email_key, u.password_hash, u.is_admin, u.created_at, u.disabled_at, u.last_seen_at FROM (
   SELECT i.id FROM users i
-  WHERE i.username_key > ? AND i.search_key LIKE ?
+  WHERE i.username_key > ?
+    AND (i.search_key LIKE ? OR i.id = (SELECT e.id FROM users e WHERE e.email_key = ?))
   ORDER BY i.username_key LIMIT ?
 ) page JOIN users u ON u.id = page.id
 ORDER BY u.username_key
 `
 
 type ListAllUsersParams struct {
-	After   []byte
-	Pattern []byte
-	Limit   int32
+	After    []byte
+	Pattern  []byte
+	EmailKey sql.NullString
+	Limit    int32
 }
 
-// As ListUsers, for admins: disabled people and the admin themself too.
+// As ListUsers, for admins: disabled people and the admin themself too, and whoever has just this e-mail address.
 func (q *Queries) ListAllUsers(ctx context.Context, arg ListAllUsersParams) ([]User, error) {
-	rows, err := q.db.QueryContext(ctx, ListAllUsers, arg.After, arg.Pattern, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, ListAllUsers,
+		arg.After,
+		arg.Pattern,
+		arg.EmailKey,
+		arg.Limit,
+	)
 	if err != nil {
 		return nil, err
 	}

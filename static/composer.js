@@ -184,7 +184,7 @@ export function enter() {
   for (const { id, body } of unsent) {
     if (!document.querySelector(`[data-client="${CSS.escape(id)}"]`)) send(body, id);
   }
-  if (matchMedia("(pointer: fine)").matches) text.focus();
+  if (!matchMedia("(pointer: coarse)").matches) text.focus(); // on a phone that would bring the keyboard up
 }
 
 document.addEventListener("submit", (event) => {

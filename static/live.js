@@ -256,9 +256,17 @@ function watchAgain(link) {
   if (link.isConnected) htmx.process(link, true);
 }
 
-register();
-entered();
-connect();
+// htmx comes after this module, and says so before it looks at the page: then it knows the swap style "thread" from the
+// first fetch on. Without htmx the page stays as it is without scripts.
+document.addEventListener("htmx:before:process", register, { once: true });
+document.addEventListener(
+  "htmx:after:process",
+  () => {
+    entered();
+    connect();
+  },
+  { once: true },
+);
 
 document.addEventListener("htmx:after:swap", (event) => {
   const target = /** @type {CustomEvent} */ (event).detail.ctx?.target;

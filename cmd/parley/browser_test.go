@@ -96,8 +96,7 @@ func (b *browser) run(actions ...chromedp.Action[chromedp.Void]) {
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	if err := chromedp.Do(ctx, actions...); err != nil {
-		body, _ := chromedp.Run(b.ctx, chromedp.OuterHTML("body")) // the failure is reported all the same
-		b.t.Fatalf("%v\n%s", err, body)
+		b.t.Fatalf("%v\n%s", err, b.body())
 	}
 }
 
@@ -128,18 +127,28 @@ func evaluate[T any](b *browser, script string) T {
 	return value
 }
 
-// shows waits until a script is true.
+// shows waits until a script is true. It outlives a page's change to another one.
 func (b *browser) shows(what, script string) {
 	b.t.Helper()
-	b.run(chromedp.Poll[chromedp.Void](script, chromedp.WithPollingInterval(10*time.Millisecond), chromedp.WithPollingTimeout(patience)))
+	await(b.t, what, func() bool {
+		holds, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool]("!!("+script+")"))
+		return err == nil && holds
+	}, b.body)
+}
+
+func (b *browser) body() string {
+	html, _ := chromedp.Run(b.ctx, chromedp.OuterHTML(chromedp.CSS("body"))) // the failure is reported all the same
+	return html
 }
 
 // say types a message and sends it with Enter.
 func (b *browser) say(text string) {
 	b.t.Helper()
 	b.run(chromedp.SendKeys(chromedp.CSS("#body"), text))
-	b.press(input.DispatchKeyEventParams{Key: "Enter", Code: "Enter", WindowsVirtualKeyCode: 13, Text: "\r"})
+	b.press(enterKey)
 }
+
+var enterKey = input.DispatchKeyEventParams{Key: "Enter", Code: "Enter", WindowsVirtualKeyCode: 13, Text: "\r"}
 
 // press presses a key as a keyboard does: with the text that it stands for in the same event, so that a page which
 // takes the key prevents the text. (chromedp sends the two apart.)
@@ -364,8 +373,7 @@ func TestComposerKeys(t *testing.T) {
 	b := openBrowser(t, server.url(""))
 	b.signIn("alice")
 	b.open("/conversations/bob")
-	enter := input.DispatchKeyEventParams{Key: "Enter", Code: "Enter", WindowsVirtualKeyCode: 13, Text: "\r"}
-	shiftEnter := enter
+	shiftEnter := enterKey
 	shiftEnter.Modifiers = int64(chromedp.ModifierShift)
 	b.run(chromedp.SendKeys(chromedp.CSS("#body"), "one"))
 	b.press(shiftEnter)
@@ -376,7 +384,7 @@ func TestComposerKeys(t *testing.T) {
 	if got := evaluate[string](b, `document.querySelector("#body").value`); got != "one\ntwo" {
 		t.Fatalf("the composer holds %q", got)
 	}
-	b.press(enter)
+	b.press(enterKey)
 	b.showsMessage("one\ntwo")
 	if got := evaluate[string](b, `document.querySelector("#body").value`); got != "" {
 		t.Errorf("the composer still holds %q", got)
@@ -508,13 +516,48 @@ func TestPickingSomebodyKeepsTheList(t *testing.T) {
 	b.shows("one unread", `document.querySelector("#conversations .unread")?.textContent === "1"`)
 	b.run(chromedp.Click(chromedp.CSS(`#conversations a[href="/conversations/bob"]`)))
 	b.showsMessage("again")
-	if got := evaluate[string](b, `document.querySelector("#body").value`); got != "half a thought" {
-		t.Errorf("the composer holds %q", got)
-	}
+	b.shows("the draft", `document.querySelector("#body").value === "half a thought"`)
 	if !evaluate[bool](b, `window.sameDocument === true`) {
 		t.Error("picking somebody loaded the whole page")
 	}
 	b.run(chromedp.NavigateBack(), chromedp.WaitReady(chromedp.CSS("article.message")))
 	b.showsMessage("from carol")
 	b.noErrors()
+}
+
+// TestKeyboardAlone signs in, picks somebody, sends and signs out without a mouse.
+func TestKeyboardAlone(t *testing.T) {
+	server, store := startOn(t)
+	addPeople(t, store, "alice", "bob")
+	clientFor(t, server.url(""), "bob").send("alice", "hello")
+	b := openBrowser(t, server.url(""))
+	b.open("/login")
+	b.run(chromedp.KeyEvent("alice"))
+	b.tabTo(`[name=password]`)
+	b.run(chromedp.KeyEvent(password))
+	b.press(enterKey)
+	b.run(chromedp.WaitVisible(chromedp.CSS(`#conversations`)))
+	b.tabTo(`#conversations a[href="/conversations/bob"]`)
+	b.press(enterKey)
+	b.showsMessage("hello")
+	b.shows("the composer in focus", `document.activeElement.id === "body"`)
+	b.run(chromedp.KeyEvent("by keyboard"))
+	b.press(enterKey)
+	b.showsMessage("by keyboard")
+	b.tabTo(`[data-sign-out] button`)
+	b.press(enterKey)
+	b.run(chromedp.WaitVisible(chromedp.CSS(`input[name=username]`)))
+	b.noErrors()
+}
+
+// tabTo presses Tab until an element has the focus, and sees the focus on the way.
+func (b *browser) tabTo(selector string) {
+	b.t.Helper()
+	for range 60 {
+		b.press(input.DispatchKeyEventParams{Key: "Tab", Code: "Tab", WindowsVirtualKeyCode: 9})
+		if evaluate[bool](b, fmt.Sprintf("document.activeElement.matches(%q)", selector)) {
+			return
+		}
+	}
+	b.t.Fatalf("60 times Tab don't reach %s", selector)
 }

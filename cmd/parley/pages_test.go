@@ -126,6 +126,24 @@ var signedInPages = []visit{
 	{name: "profile", path: "/users/bob"},
 	{name: "message", path: "/messages/1-1"},
 	{name: "not-found", path: "/nothing/here"},
+	{name: "admin-people", path: "/admin/users"},
+	{name: "admin-new-person", path: "/admin/new-user"},
+	{name: "admin-new-person-refused", path: "/admin/new-user", then: func(b *browser) {
+		b.run(
+			chromedp.SendKeys(chromedp.CSS(`#main input[name=username]`), "bob"),
+			chromedp.SendKeys(chromedp.CSS(`#main input[name=password]`), "a good enough one"),
+			chromedp.Click(chromedp.CSS(`#main form button`)),
+			chromedp.WaitVisible(chromedp.CSS(`#main .error`)),
+		)
+	}},
+	{name: "admin-person", path: "/admin/users/bob"},
+	{name: "admin-messages", path: "/admin/messages"},
+	{name: "admin-messages-none", path: "/admin/messages?q=nowhere"},
+	{name: "admin-message", path: "/admin/messages/1-1"},
+	{name: "admin-message-opened", path: "/admin/messages/1-1", then: func(b *browser) {
+		b.run(chromedp.Click(chromedp.CSS(`form[action$="/body"] button`)), chromedp.WaitVisible(chromedp.CSS(`#main .body`)))
+	}},
+	{name: "admin-audit", path: "/admin/audit"},
 }
 
 // TestEveryPage looks at every page as people do: axe finds nothing and the browser has nothing to complain of (the

@@ -48,7 +48,7 @@ func (cmd serveCmd) serve(ctx context.Context, p *program, pool *sql.DB, listene
 	go func() { failed <- server.Serve(listener) }()
 	p.log.Info("Parley is ready.", "address", address(listener), "took", time.Since(start).Round(time.Millisecond))
 	if cmd.Demo {
-		if err := p.demoOnce(ctx, pool, store, address(listener)); err != nil {
+		if err := p.demoOnce(ctx, store, address(listener)); err != nil {
 			p.log.Error("The demo people could not be made.", "error", err)
 		}
 	}

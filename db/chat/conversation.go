@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"parley/queries"
@@ -73,11 +75,14 @@ func conversationCursor(cursor string) (at time.Time, id uint64, err error) {
 	if err != nil {
 		return at, 0, err
 	}
-	var micros int64
-	if _, err := fmt.Sscanf(plain, "%d %d", &micros, &id); err != nil {
+	micros, number, _ := strings.Cut(plain, " ")
+	since1970, timeErr := strconv.ParseInt(micros, 10, 64)
+	id, idErr := strconv.ParseUint(number, 10, 64)
+	at = time.UnixMicro(since1970).UTC()
+	if timeErr != nil || idErr != nil || at.Year() < 1 || at.After(endOfTime) { // the database has no such time
 		return at, 0, badCursor("after")
 	}
-	return time.UnixMicro(micros).UTC(), id, nil
+	return at, id, nil
 }
 
 // Conversation finds the viewer's conversation with a person, without its last message. It exists, empty, before the
@@ -104,14 +109,24 @@ func (s *Store) MarkRead(ctx context.Context, viewer User, c *Conversation, seq 
 	if err != nil {
 		return fault(err, "")
 	}
-	if seq == c.LastSeq {
-		c.Unread = 0
-	}
-	c.LastReadSeq = seq
 	if changed > 0 {
 		s.notifier.Notify(Event{Type: EventRead, To: viewer.ID, With: c.With.Username, Seq: seq})
 	}
-	return nil
+	return s.recount(ctx, viewer, c, seq, changed > 0)
+}
+
+// recount brings c up to a watermark that was raised to seq, or was higher already. Only the usual case, in which
+// everything is read, needs no look at the database.
+func (s *Store) recount(ctx context.Context, viewer User, c *Conversation, seq uint64, raised bool) error {
+	if raised && seq == c.LastSeq {
+		c.LastReadSeq, c.Unread = seq, 0
+		return nil
+	}
+	fresh, err := s.Conversation(ctx, viewer, c.With.Username)
+	if err == nil {
+		c.LastReadSeq, c.Unread = fresh.LastReadSeq, fresh.Unread
+	}
+	return err
 }
 
 // lockConversation locks the two people's conversation until the transaction ends, making it at their first message.

@@ -51,9 +51,12 @@ type Draft struct {
 // is a Conflict. An Invalid error names the fields recipient, body and client_id. Unavailable means that it is not
 // known whether the message was stored: sending it again under the same client ID is safe and finds out.
 func (s *Store) SendMessage(ctx context.Context, sender User, d Draft) (m Message, replayed bool, err error) {
+	if sender.ID == 0 {
+		return Message{}, false, &Error{Kind: Denied, Text: "Sign in to send messages."}
+	}
 	recipient, clientID, body, err := s.checkDraft(ctx, d)
 	if err != nil {
-		return Message{}, false, err
+		return s.sentBefore(ctx, sender, recipient, clientID, body, err)
 	}
 	var row queries.Message
 	err = s.inTx(ctx, func(ctx context.Context, q *queries.Queries) error {
@@ -66,6 +69,33 @@ func (s *Store) SendMessage(ctx context.Context, sender User, d Draft) (m Messag
 	m = messageOf(row, sender, recipient)
 	s.notifyMessage(m)
 	return m, replayed, nil
+}
+
+// sentBefore finds the message of a refused draft that was sent when the rules let it pass: before the recipient was
+// disabled, say. What was sent stays sent. Where there is no such message it gives the refusal.
+func (s *Store) sentBefore(ctx context.Context, sender, recipient User, clientID uuid.UUID, body string, refused error) (Message, bool, error) {
+	if KindOf(refused) != Invalid || recipient.ID == 0 || clientID == uuid.Nil {
+		return Message{}, false, refused
+	}
+	c, err := s.q.ConversationOf(ctx, queries.ConversationOfParams{UserLo: min(sender.ID, recipient.ID), UserHi: max(sender.ID, recipient.ID)})
+	if err != nil {
+		return Message{}, false, notSent(err, refused)
+	}
+	row, err := s.q.MessageByClientKey(ctx, queries.MessageByClientKeyParams{ConversationID: c.ID, SenderID: sender.ID, ClientKey: clientID[:]})
+	if err != nil || row.Body != body {
+		return Message{}, false, notSent(err, refused)
+	}
+	m := messageOf(row, sender, recipient)
+	s.notifyMessage(m)
+	return m, true, nil
+}
+
+// notSent lets a refusal stand unless the database couldn't say.
+func notSent(err, refused error) error {
+	if err = fault(err, ""); err == nil || KindOf(err) == NotFound {
+		return refused
+	}
+	return err
 }
 
 // storeMessage looks the client ID up before it writes, under the conversation's lock. That is what makes it safe to
@@ -153,8 +183,9 @@ func checkClientID(f fields, text string) uuid.UUID {
 		return uuid.New()
 	}
 	id, err := uuid.Parse(text)
-	if err != nil {
+	if err != nil || uuid.Validate(text) != nil { // Parse takes anything for braces
 		f.add("client_id", "A client ID is a UUID.")
+		return uuid.Nil
 	}
 	return id
 }

@@ -62,7 +62,7 @@ func passwordMatches(hash, password string) bool {
 	}
 	salt, saltErr := base64.RawStdEncoding.DecodeString(parts[4])
 	want, keyErr := base64.RawStdEncoding.DecodeString(parts[5])
-	if saltErr != nil || keyErr != nil || version != argon2.Version {
+	if saltErr != nil || keyErr != nil || len(want) == 0 || version != argon2.Version || time == 0 || threads == 0 {
 		return false
 	}
 	got := argon2.IDKey([]byte(password), salt, time, memory, threads, uint32(len(want)))

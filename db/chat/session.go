@@ -38,7 +38,14 @@ func (s *Store) StartSession(ctx context.Context, user User, d Device) (token st
 		IDHash: session.Hash, UserID: user.ID, CreatedAt: now, SeenAt: now, ExpiresAt: session.ExpiresAt,
 		UserAgent: truncate(d.UserAgent, 255), Ip: truncate(d.IP, 45),
 	})
+	if err == nil {
+		err = s.seen(ctx, user, now)
+	}
 	return token, session, fault(err, "")
+}
+
+func (s *Store) seen(ctx context.Context, user User, at time.Time) error {
+	return s.q.TouchUser(ctx, queries.TouchUserParams{LastSeenAt: nullTime(at), ID: user.ID})
 }
 
 // SessionByToken finds a session that has not expired, of a user who isn't disabled, and notes its use.
@@ -52,16 +59,20 @@ func (s *Store) SessionByToken(ctx context.Context, token string) (Session, erro
 	if now.Sub(row.Session.SeenAt) < renewEvery {
 		return session, nil
 	}
-	session.ExpiresAt, session.Renewed = now.Add(s.lifetime), true
-	return session, s.renew(ctx, session, now)
+	return s.renew(ctx, session, now)
 }
 
-func (s *Store) renew(ctx context.Context, session Session, now time.Time) error {
-	err := s.q.TouchSession(ctx, queries.TouchSessionParams{SeenAt: now, ExpiresAt: session.ExpiresAt, IDHash: session.Hash})
-	if err == nil {
-		err = s.q.TouchUser(ctx, queries.TouchUserParams{LastSeenAt: nullTime(now), ID: session.User.ID})
+// renew writes nothing where another request of the same minute was first.
+func (s *Store) renew(ctx context.Context, session Session, now time.Time) (Session, error) {
+	expires := now.Add(s.lifetime)
+	changed, err := s.q.TouchSession(ctx, queries.TouchSessionParams{
+		SeenAt: now, ExpiresAt: expires, IDHash: session.Hash, SeenUntil: now.Add(-renewEvery),
+	})
+	if err != nil || changed == 0 {
+		return session, fault(err, "")
 	}
-	return fault(err, "")
+	session.ExpiresAt, session.Renewed = expires, true
+	return session, fault(s.seen(ctx, session.User, now), "")
 }
 
 // EndSession ends one session and has its windows closed. A session that has ended already is no error.

@@ -113,9 +113,11 @@ func (s *Store) tryTx(ctx context.Context, f func(context.Context, *queries.Quer
 // Server errors after which the same statement may succeed, or the connection is gone.
 // Source: MySQL 8.0 Error Message Reference.
 var retriableNumbers = map[uint16]bool{
+	1040: true, // ER_CON_COUNT_ERROR
 	1053: true, // ER_SERVER_SHUTDOWN
 	1205: true, // ER_LOCK_WAIT_TIMEOUT
 	1213: true, // ER_LOCK_DEADLOCK
+	1317: true, // ER_QUERY_INTERRUPTED
 	1927: true, // ER_CONNECTION_KILLED (MariaDB)
 	3024: true, // ER_QUERY_TIMEOUT
 }
@@ -130,6 +132,7 @@ func retriable(err error) bool {
 func lostConnection(err error) bool {
 	var network *net.OpError
 	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, sql.ErrConnDone) ||
+		errors.Is(err, sql.ErrTxDone) || // the time was up just before the commit
 		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.As(err, &network) ||
 		errors.Is(err, context.DeadlineExceeded)
 }

@@ -22,8 +22,8 @@ const defaultMessages = 10
 type Thread struct {
 	Conversation Conversation
 	Messages     []Message
-	HasOlder     bool
-	HasNewer     bool
+	HasOlder     bool // there are messages before these; false where there are none of these
+	HasNewer     bool // likewise
 }
 
 // Thread reads a part of the viewer's conversation with a person.
@@ -121,7 +121,7 @@ func (s *Store) Changes(ctx context.Context, viewer User, username string, rev u
 	if err != nil {
 		return Changes{}, fault(err, "")
 	}
-	changes := Changes{Conversation: c, Rev: max(rev, c.LastRev)}
+	changes := Changes{Conversation: c, Rev: c.LastRev} // not rev, which a database put back from a copy may not have reached
 	if changes.More = len(rows) > limit; changes.More {
 		rows = rows[:limit]
 	}

@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"time"
 
 	"parley/queries"
@@ -46,19 +47,26 @@ type NewUser struct {
 
 // CreateUser makes an account. An Invalid error names the fields username, display_name, email and password.
 func (s *Store) CreateUser(ctx context.Context, n NewUser) (User, error) {
+	n, hash, err := s.checkNewUser(ctx, n)
+	if err != nil {
+		return User{}, err
+	}
+	user, err := s.insertUser(ctx, s.q, n, hash)
+	return user, fault(err, "")
+}
+
+// checkNewUser gives n as it is stored, and the password's hash.
+func (s *Store) checkNewUser(ctx context.Context, n NewUser) (_ NewUser, hash string, _ error) {
 	f := fields{}
 	n.Username = checkUsername(f, n.Username)
 	n.DisplayName = checkDisplayName(f, n.DisplayName, n.Username)
 	n.Email = checkEmail(f, n.Email)
 	checkPassword(f, n.Password)
 	if err := f.err("The account wasn't made."); err != nil {
-		return User{}, err
+		return n, "", err
 	}
 	hash, err := s.hash(ctx, n.Password)
-	if err != nil {
-		return User{}, err
-	}
-	return s.insertUser(ctx, n, hash)
+	return n, hash, err
 }
 
 func (s *Store) hash(ctx context.Context, password string) (string, error) {
@@ -70,29 +78,35 @@ func (s *Store) hash(ctx context.Context, password string) (string, error) {
 	return HashPassword(password), nil
 }
 
-func (s *Store) insertUser(ctx context.Context, n NewUser, hash string) (User, error) {
+func (s *Store) insertUser(ctx context.Context, q *queries.Queries, n NewUser, hash string) (User, error) {
 	row := queries.CreateUserParams{
 		Username: n.Username, UsernameKey: usernameKey(n.Username),
 		DisplayName: n.DisplayName, SearchKey: searchKey(n.Username, n.DisplayName),
 		Email: nullString(n.Email), EmailKey: nullString(canonical(n.Email)),
 		PasswordHash: hash, IsAdmin: n.IsAdmin, CreatedAt: s.now(),
 	}
-	id, err := s.q.CreateUser(ctx, row)
+	id, err := q.CreateUser(ctx, row)
 	if duplicateKey(err) {
-		return User{}, s.whichIsTaken(ctx, row.UsernameKey)
+		return User{}, whichIsTaken(ctx, q, row.UsernameKey)
 	}
 	if err != nil {
-		return User{}, fault(err, "")
+		return User{}, err
 	}
 	return User{ID: uint64(id), Username: n.Username, DisplayName: n.DisplayName, Email: n.Email, IsAdmin: n.IsAdmin, CreatedAt: row.CreatedAt}, nil
 }
 
-func (s *Store) whichIsTaken(ctx context.Context, key []byte) error {
+const emailTaken = "Another account has this e-mail address."
+
+func whichIsTaken(ctx context.Context, q *queries.Queries, key []byte) error {
 	f := fields{}
-	if _, err := s.q.UserByKey(ctx, key); err == nil {
+	_, err := q.UserByKey(ctx, key)
+	switch {
+	case err == nil:
 		f.add("username", "Somebody has this username already. Choose another.")
-	} else {
-		f.add("email", "Another account has this e-mail address.")
+	case errors.Is(err, sql.ErrNoRows):
+		f.add("email", emailTaken)
+	default:
+		return err
 	}
 	return f.err("The account wasn't made.")
 }

@@ -64,7 +64,7 @@ func sentence(h home, cause error) error {
 	case syscall.EROFS:
 		return fmt.Errorf("the data directory %s can't be written, because its disk is mounted read-only: mount it writable, or give Parley another directory with PARLEY_DATA_DIR (%w)", h.dir, cause)
 	}
-	return fmt.Errorf("Parley, running as user %d, may not write in the data directory %s: make that user its owner (chown -R), or give Parley another directory with PARLEY_DATA_DIR (%w)", os.Geteuid(), h.dir, cause)
+	return fmt.Errorf("the data directory %s can't be written by user %d, as whom Parley runs: make that user its owner (chown -R), or give Parley another directory with PARLEY_DATA_DIR (%w)", h.dir, os.Geteuid(), cause)
 }
 
 // phrases are how the database says in its log what an operator can mend.

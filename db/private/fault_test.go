@@ -102,7 +102,7 @@ func TestDirectoryOfSomebodyElse(t *testing.T) {
 	if err := os.Mkdir(dir, 0o500); err != nil {
 		t.Fatal(err)
 	}
-	wantFault(t, dir, syscall.EACCES, "may not write")
+	wantFault(t, dir, syscall.EACCES, "can't be written by user")
 }
 
 func TestFileInTheWay(t *testing.T) {
@@ -120,7 +120,7 @@ func TestFailureIsExplainedByTheLog(t *testing.T) {
 		"[ERROR] mariadbd: Error writing file './ddl_recovery.log' (Errcode: 28 \"No space left on device\")":                            "is full",
 		"[ERROR] InnoDB: preallocating 12582912 bytes for file ./ibtmp1 failed with error 28":                                            "is full",
 		"[ERROR] mariadbd: Can't create/write to file './x' (Errcode: 30 \"Read-only file system\")":                                     "read-only",
-		"[ERROR] mariadbd: Can't create/write to file './x' (Errcode: 13 \"Permission denied\")":                                         "may not write",
+		"[ERROR] mariadbd: Can't create/write to file './x' (Errcode: 13 \"Permission denied\")":                                         "can't be written by user",
 		"[ERROR] InnoDB: Unsupported redo log format. The redo log was created with MariaDB 11.4.2.":                                     "newer version",
 		"[ERROR] [MY-013171] [InnoDB] Cannot boot server version 80036 on data directory built by version 80400. Downgrade is refused.":  "newer version",
 		"[ERROR] InnoDB: Cannot allocate memory for the buffer pool":                                                                     "too little free memory",

@@ -1,0 +1,101 @@
+package chat
+
+import (
+	"context"
+	"database/sql"
+	"math"
+	"strconv"
+	"time"
+
+	"parley/queries"
+)
+
+// AuditAction says what an admin did.
+type AuditAction string
+
+// The actions in the audit log.
+const (
+	AuditCreate      AuditAction = "user.create"
+	AuditEdit        AuditAction = "user.edit" // display name or e-mail address
+	AuditPromote     AuditAction = "user.promote"
+	AuditDemote      AuditAction = "user.demote"
+	AuditSetPassword AuditAction = "user.set_password"
+	AuditDisable     AuditAction = "user.disable"
+	AuditEnable      AuditAction = "user.enable"
+	AuditEndSessions AuditAction = "user.end_sessions"
+	AuditOpenBody    AuditAction = "message.open_body"
+)
+
+// AuditEvent is one line of the audit log: who did what to whom. It is written in the transaction of what it tells of,
+// so there is neither one without the other.
+type AuditEvent struct {
+	ID      uint64
+	At      time.Time
+	Actor   string // a username
+	Action  AuditAction
+	Subject string    // the username of the person that it was done to; for a message whoever wrote it
+	Message MessageID // zero unless the action is about a message
+	IP      string    // where the actor was
+}
+
+func auditEventOf(row queries.ListAuditEventsRow) AuditEvent {
+	e := row.AuditEvent
+	return AuditEvent{
+		ID: e.ID, At: e.CreatedAt, Actor: row.Actor, Action: AuditAction(e.Action), Subject: row.Subject, IP: e.Ip,
+		Message: MessageID{uint64(e.ConversationID.Int64), uint64(e.Seq.Int64)},
+	}
+}
+
+// log writes what the actor does to a person. Log it last: an event's ID then comes from inside the admins' lock, in
+// the order of the commits.
+func (t adminTx) log(ctx context.Context, action AuditAction, subject uint64) error {
+	return t.logMessage(ctx, action, subject, MessageID{})
+}
+
+func (t adminTx) logMessage(ctx context.Context, action AuditAction, subject uint64, id MessageID) error {
+	return t.q.CreateAuditEvent(ctx, queries.CreateAuditEventParams{
+		CreatedAt: t.at, ActorID: t.actor.User.ID, Action: string(action), SubjectID: nullID(subject),
+		ConversationID: nullID(id.Conversation), Seq: nullID(id.Seq), Ip: truncate(t.actor.IP, 45),
+	})
+}
+
+func nullID(id uint64) sql.NullInt64 { return sql.NullInt64{Int64: int64(id), Valid: id != 0} }
+
+// defaultAuditEvents is about two screens.
+const defaultAuditEvents = 50
+
+// AuditEvents lists what admins did, newest first, from a cursor on ("" for the newest). A limit of 0 is the default.
+func (s *Store) AuditEvents(ctx context.Context, actor Actor, after string, limit int) (Page[AuditEvent], error) {
+	before, err := auditCursor(after)
+	if err != nil {
+		return Page[AuditEvent]{}, err
+	}
+	if err := s.mustBeAdmin(ctx, actor); err != nil {
+		return Page[AuditEvent]{}, err
+	}
+	limit = clampLimit(limit, defaultAuditEvents)
+	rows, err := s.q.ListAuditEvents(ctx, queries.ListAuditEventsParams{BeforeID: before, Limit: int32(limit + 1)})
+	if err != nil {
+		return Page[AuditEvent]{}, fault(err, "")
+	}
+	events := make([]AuditEvent, len(rows))
+	for i, row := range rows {
+		events[i] = auditEventOf(row)
+	}
+	return pageOf(events, limit, func(e AuditEvent) string { return encodeCursor(strconv.FormatUint(e.ID, 10)) }), nil
+}
+
+func auditCursor(cursor string) (before uint64, err error) {
+	if cursor == "" {
+		return math.MaxInt64, nil // above every ID
+	}
+	plain, err := decodeCursor(cursor)
+	if err != nil {
+		return 0, err
+	}
+	before, err = strconv.ParseUint(plain, 10, 63)
+	if err != nil {
+		return 0, badCursor("after")
+	}
+	return before, nil
+}

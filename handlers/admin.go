@@ -1,0 +1,53 @@
+package handlers
+
+import (
+	"net/url"
+
+	"github.com/gofiber/fiber/v2"
+
+	"parley/db/chat"
+)
+
+// adminOnly hides the admin pages: to anybody else they don't exist.
+func adminOnly(c *fiber.Ctx) error {
+	if !viewer(c).IsAdmin {
+		return fiber.ErrNotFound
+	}
+	return c.Next()
+}
+
+func adminHome(c *fiber.Ctx) error { return seeOther(c, "/admin/users") }
+
+// actor is the admin behind a request, as the rules and the audit log know them.
+func actor(c *fiber.Ctx) chat.Actor { return chat.Actor{User: viewer(c), IP: c.IP()} }
+
+// showsForm says whether an error is shown above the form that it is about, with what was typed still in it.
+func showsForm(c *fiber.Ctx, err error) bool {
+	if shapeOf(c) == program {
+		return false
+	}
+	kind := chat.KindOf(err)
+	return kind == chat.Invalid || kind == chat.Unavailable
+}
+
+// pageAfter is the URL of a list's next page, "" where there is none. It keeps the named parameters.
+func pageAfter(c *fiber.Ctx, cursor string, kept ...string) string {
+	if cursor == "" {
+		return ""
+	}
+	values := url.Values{"after": {cursor}}
+	for _, name := range kept {
+		if value := c.Query(name); value != "" {
+			values.Set(name, value)
+		}
+	}
+	return c.Path() + "?" + values.Encode()
+}
+
+// answerChange answers a form that did what it should: a program with the thing as it is now, a browser by sending it on.
+func answerChange(c *fiber.Ctx, status int, json any, next string) error {
+	if shapeOf(c) == program {
+		return c.Status(status).JSON(json)
+	}
+	return seeOther(c, next)
+}

@@ -1,0 +1,218 @@
+package queries_test
+
+import (
+	"context"
+	"database/sql"
+	"reflect"
+	"testing"
+	"time"
+
+	"parley/db/dbtest"
+	"parley/queries"
+)
+
+func TestMain(m *testing.M) { dbtest.Main(m) }
+
+// What the queries below find: two people, the first of them an admin with a session and a line in the audit log, and
+// one message from the first to the second.
+var (
+	now  = time.Date(2026, 11, 23, 10, 0, 0, 123456000, time.UTC)
+	soon = now.Add(time.Hour)
+	past = now.Add(-time.Hour)
+	key  = []byte("0123456789abcdef")
+	hash = []byte("0123456789abcdef0123456789abcdef")
+	pair = queries.ConversationOfParams{UserLo: 1, UserHi: 2}
+)
+
+func user(name string) queries.CreateUserParams {
+	return queries.CreateUserParams{
+		Username: name, UsernameKey: []byte(name), DisplayName: name, SearchKey: []byte(name), Email: text(name), EmailKey: text(name),
+		PasswordHash: "none", IsAdmin: name == "ada", CreatedAt: now,
+	}
+}
+
+func message(seq uint64) queries.CreateMessageParams {
+	return queries.CreateMessageParams{ConversationID: 1, Seq: seq, SenderID: 1, ClientKey: append([]byte{byte(seq)}, key[1:]...), Rev: seq, Body: "hi 🙂", CreatedAt: now}
+}
+
+func session(first byte) queries.CreateSessionParams {
+	return queries.CreateSessionParams{IDHash: append([]byte{first}, hash[1:]...), UserID: 1, CreatedAt: now, SeenAt: now, ExpiresAt: soon, UserAgent: "x", Ip: "::1"}
+}
+
+func text(s string) sql.NullString            { return sql.NullString{String: s, Valid: true} }
+func number(n int64) sql.NullInt64            { return sql.NullInt64{Int64: n, Valid: true} }
+func moment(at time.Time) sql.NullTime        { return sql.NullTime{Time: at, Valid: true} }
+func nothing(err error) (any, error)          { return true, err }
+func some[T any](v T, err error) (any, error) { return v, err }
+
+var audit = queries.CreateAuditEventParams{CreatedAt: now, ActorID: 1, Action: "x", SubjectID: number(2), ConversationID: number(1), Seq: number(1), Ip: "::1"}
+
+func seed(t *testing.T, q *queries.Queries) {
+	t.Helper()
+	for _, name := range []string{"CreateUser", "CreateConversation", "CreateMember", "CreateMessage", "AdvanceConversation", "CreateSession", "CreateAuditEvent"} {
+		if _, err := seeds[name](t.Context(), q); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+}
+
+type call func(ctx context.Context, q *queries.Queries) (any, error)
+
+// seeds are made of the queries too, and so are run.
+var seeds = map[string]call{
+	"CreateUser": func(ctx context.Context, q *queries.Queries) (any, error) {
+		if _, err := q.CreateUser(ctx, user("ada")); err != nil {
+			return nil, err
+		}
+		return some(q.CreateUser(ctx, user("bob")))
+	},
+	"CreateConversation": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.CreateConversation(ctx, queries.CreateConversationParams(pair)))
+	},
+	"CreateMember": func(ctx context.Context, q *queries.Queries) (any, error) {
+		if err := q.CreateMember(ctx, queries.CreateMemberParams{UserID: 1, ConversationID: 1}); err != nil {
+			return nil, err
+		}
+		return nothing(q.CreateMember(ctx, queries.CreateMemberParams{UserID: 2, ConversationID: 1}))
+	},
+	"CreateMessage": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.CreateMessage(ctx, message(1)))
+	},
+	"AdvanceConversation": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.AdvanceConversation(ctx, queries.AdvanceConversationParams{LastSeq: 1, LastRev: 1, LastAt: moment(now), ID: 1}))
+	},
+	"CreateSession": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.CreateSession(ctx, session(hash[0])))
+	},
+	"CreateAuditEvent": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.CreateAuditEvent(ctx, audit))
+	},
+}
+
+var calls = map[string]call{
+	"AdminMessage": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.AdminMessage(ctx, queries.AdminMessageParams{ConversationID: 1, Seq: 1}))
+	},
+	"AdminMessages": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.AdminMessages(ctx, queries.AdminMessagesParams{Since: past, BeforeAt: soon, BeforeConversation: 9, BeforeSeq: 9, Person: 2, Pattern: "%HI%", Limit: 1}))
+	},
+	"AdminMessagesOfPerson": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.AdminMessagesOfPerson(ctx, queries.AdminMessagesOfPersonParams{Since: past, BeforeAt: soon, BeforeConversation: 9, BeforeSeq: 9, Person: 2, Pattern: "%HI%", Limit: 1}))
+	},
+	"MessageTimeBack": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.MessageTimeBack(ctx, queries.MessageTimeBackParams{Since: past, BeforeAt: soon, BeforeConversation: 9, BeforeSeq: 9}))
+	},
+	"PersonReach": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.PersonReach(ctx, 2)) },
+	"ListAuditEvents": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.ListAuditEvents(ctx, queries.ListAuditEventsParams{BeforeID: 99, Limit: 1}))
+	},
+	"ConversationByID": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.ConversationByID(ctx, queries.ConversationByIDParams{Viewer: 2, ID: 1}))
+	},
+	"ConversationOf": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.ConversationOf(ctx, pair)) },
+	"ConversationWith": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.ConversationWith(ctx, queries.ConversationWithParams{Viewer: 2, UsernameKey: []byte("ada")}))
+	},
+	"ListConversations": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.ListConversations(ctx, queries.ListConversationsParams{Viewer: 2, BeforeAt: moment(soon), Limit: 1}))
+	},
+	"LockConversation": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.LockConversation(ctx, queries.LockConversationParams(pair)))
+	},
+	"MarkRead": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.MarkRead(ctx, queries.MarkReadParams{Seq: 1, UserID: 2, ConversationID: 1}))
+	},
+	"MessageByClientKey": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.MessageByClientKey(ctx, queries.MessageByClientKeyParams{ConversationID: 1, SenderID: 1, ClientKey: message(1).ClientKey}))
+	},
+	"MessageBySeq": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.MessageBySeq(ctx, queries.MessageBySeqParams{ConversationID: 1, Seq: 1}))
+	},
+	"MessagesAfter": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.MessagesAfter(ctx, queries.MessagesAfterParams{ConversationID: 1, Limit: 1}))
+	},
+	"MessagesBefore": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.MessagesBefore(ctx, queries.MessagesBeforeParams{ConversationID: 1, Seq: 2, Limit: 1}))
+	},
+	"MessagesSinceRev": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.MessagesSinceRev(ctx, queries.MessagesSinceRevParams{ConversationID: 1, Limit: 1}))
+	},
+	"CountUserSessions": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.CountUserSessions(ctx, queries.CountUserSessionsParams{UserID: 1, Now: now}))
+	},
+	"DeleteExpiredSessions": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.DeleteExpiredSessions(ctx, soon))
+	},
+	"DeleteSession":      func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.DeleteSession(ctx, hash)) },
+	"DeleteUserSessions": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.DeleteUserSessions(ctx, 1)) },
+	"SessionByHash": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.SessionByHash(ctx, queries.SessionByHashParams{IDHash: hash, Now: now}))
+	},
+	"TouchSession": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.TouchSession(ctx, queries.TouchSessionParams{SeenAt: soon, ExpiresAt: soon, IDHash: hash, SeenUntil: now}))
+	},
+	"AnyUser": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.AnyUser(ctx)) },
+	"ListAllUsers": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.ListAllUsers(ctx, queries.ListAllUsersParams{After: []byte{}, Pattern: []byte("%none%"), EmailKey: text("bob"), Limit: 1}))
+	},
+	"ListUsers": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.ListUsers(ctx, queries.ListUsersParams{After: []byte{}, Pattern: []byte("%a%"), Viewer: 2, Limit: 1}))
+	},
+	"LockActiveAdmins": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.LockActiveAdmins(ctx)) },
+	"LockUser": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.LockUser(ctx, []byte("ada")))
+	},
+	"SetDisabled": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.SetDisabled(ctx, queries.SetDisabledParams{DisabledAt: moment(now), ID: 1}))
+	},
+	"SetPassword": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.SetPassword(ctx, queries.SetPasswordParams{PasswordHash: "x", ID: 1}))
+	},
+	"TouchUser": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.TouchUser(ctx, queries.TouchUserParams{LastSeenAt: moment(now), ID: 1}))
+	},
+	"UpdateUser": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.UpdateUser(ctx, queries.UpdateUserParams{DisplayName: "x", SearchKey: []byte("x"), ID: 1}))
+	},
+	"UserByID": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.UserByID(ctx, 1)) },
+	"UserByKey": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.UserByKey(ctx, []byte("ada")))
+	},
+}
+
+// sqlc checks queries against its own idea of SQL: each of them has to be understood by the real server too, and to
+// find what is there, with all of its parameters.
+func TestEveryQueryRuns(t *testing.T) {
+	pool := dbtest.New(t)
+	seed(t, queries.New(pool))
+	for name, call := range calls {
+		t.Run(name, func(t *testing.T) {
+			tx, err := pool.BeginTx(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer tx.Rollback()
+			found, err := call(t.Context(), queries.New(pool).WithTx(tx))
+			if err != nil || empty(found) {
+				t.Errorf("found %+v: %v", found, err)
+			}
+		})
+	}
+}
+
+func empty(found any) bool {
+	v := reflect.ValueOf(found)
+	return v.IsZero() || v.Kind() == reflect.Slice && v.Len() == 0
+}
+
+// A query that nobody calls above would be the one that fails for its first user.
+func TestNoQueryIsLeftOut(t *testing.T) {
+	methods := reflect.TypeFor[*queries.Queries]()
+	for i := range methods.NumMethod() {
+		name := methods.Method(i).Name
+		_, seeded := seeds[name]
+		if _, called := calls[name]; !called && !seeded && name != "WithTx" {
+			t.Errorf("%s is in no test: add a call to queries_test.go", name)
+		}
+	}
+}
