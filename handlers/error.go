@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -123,13 +126,15 @@ func levelOf(err error) slog.Level {
 
 // fullText adds what is wrong with each field, where a page has no form to show it beside.
 func fullText(p problem) string {
-	text := p.Detail
-	for _, texts := range p.Errors {
-		for _, t := range texts {
-			text += " " + t
+	texts := []string{p.Detail}
+	for _, field := range slices.Sorted(maps.Keys(p.Errors)) {
+		for _, text := range p.Errors[field] {
+			if text != p.Detail {
+				texts = append(texts, text)
+			}
 		}
 	}
-	return text
+	return strings.Join(texts, " ")
 }
 
 func referenceOf(p problem) string {

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/andybalholm/brotli"
@@ -122,6 +123,34 @@ func TestSentTwiceIsStoredOnce(t *testing.T) {
 	bob.post("/messages", asJSON, object(fields{"recipient": "alice", "body": "once", "client_id": someClientID})).want(201)
 	if n := w.messages(); n != 2 {
 		t.Errorf("%d messages are stored, want alice's and bob's", n)
+	}
+}
+
+// However many tries of one send arrive at once, one of them stores it and all get the same message.
+func TestSentAtOnceIsStoredOnce(t *testing.T) {
+	w := newWorld(t)
+	alice := w.person("alice")
+	w.person("bob")
+	const tries = 10
+	answers := make([]*reply, tries)
+	var all sync.WaitGroup
+	for i := range tries {
+		all.Go(func() {
+			answers[i] = alice.post("/messages", asJSON, object(fields{"recipient": "bob", "body": "once", "client_id": someClientID}))
+		})
+	}
+	all.Wait()
+	created := 0
+	for _, r := range answers {
+		if r.status == http.StatusCreated {
+			created++
+		} else {
+			r.want(http.StatusOK)
+		}
+		r.wantJSON(string(answers[0].body))
+	}
+	if created != 1 || w.messages() != 1 {
+		t.Errorf("%d answers say that it was stored, and %d messages are", created, w.messages())
 	}
 }
 
