@@ -3,6 +3,7 @@ package handlers
 import (
 	"bytes"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/a-h/templ"
@@ -24,8 +25,9 @@ const (
 // shapeOf reads what the request asks for. A boosted link and a step back in the history want the whole page. A page's
 // script opens WebSockets, and nobody would see a page that answers one.
 func shapeOf(c *fiber.Ctx) shape {
+	accepted := c.Accepts(fiber.MIMETextHTML, fiber.MIMEApplicationJSON, fiber.MIMEApplicationJSONCharsetUTF8)
 	switch {
-	case c.Accepts(fiber.MIMETextHTML, fiber.MIMEApplicationJSON) == fiber.MIMEApplicationJSON || contrib.IsWebSocketUpgrade(c):
+	case strings.HasPrefix(accepted, fiber.MIMEApplicationJSON) || contrib.IsWebSocketUpgrade(c):
 		return program
 	case c.Get("HX-Request") == "true" && c.Get("HX-Boosted") != "true" && c.Get("HX-History-Restore-Request") != "true":
 		return fragment
