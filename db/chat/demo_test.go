@@ -372,6 +372,22 @@ func TestDemoOfPeopleWithNamesAlone(t *testing.T) {
 	}
 }
 
+// What the server believes about its tables decides how it reads them, also after a restart.
+func TestDemoHasTheServerCount(t *testing.T) {
+	town := newTown(t)
+	town.demo(500, 5000)
+	for table, rows := range map[string]int{"users": 500, "messages": 5000} {
+		var believed int
+		err := town.db.QueryRow("SELECT n_rows FROM mysql.innodb_table_stats WHERE database_name = DATABASE() AND table_name = ?", table).Scan(&believed)
+		if err != nil {
+			t.Skipf("this server doesn't say what it believes: %v", err)
+		}
+		if believed < rows/2 || believed > 2*rows {
+			t.Errorf("the server believes that there are %d %s", believed, table)
+		}
+	}
+}
+
 // People go on writing while a demo grows, in the very conversations that it adds to.
 func TestDemoBesideSenders(t *testing.T) {
 	town := newTown(t)

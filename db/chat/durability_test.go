@@ -139,11 +139,11 @@ func TestKilledDatabaseLosesNothing(t *testing.T) {
 		all.Go(func() { senders[i].run(t, i, stop, &done) })
 	}
 	for range 3 {
-		enough := done.Load() + 400
+		enough := done.Load() + 200
 		eventually(t, "messages", func() bool { return done.Load() > enough })
 		kill(t, server)
 	}
-	enough := done.Load() + 100
+	enough := done.Load() + 50
 	eventually(t, "messages", func() bool { return done.Load() > enough })
 	close(stop)
 	all.Wait()
@@ -190,6 +190,7 @@ func TestDatabaseStoppedAndStartedAgain(t *testing.T) {
 	server, dir, w := ownServer(t)
 	line := newWire(t, server.DSN())
 	through := wiredTo(t, line.dsn, w.db)
+	through.BePatient(brief)
 	alice, bob := w.two(t)
 	w.send(t, alice, bob, "first")
 	hold(t, w, lockAll)

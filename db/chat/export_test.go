@@ -1,5 +1,12 @@
 package chat
 
+import (
+	"context"
+	"time"
+
+	"parley/queries"
+)
+
 // What the tests need besides the exported functions.
 var (
 	Canonical       = canonical
@@ -11,10 +18,12 @@ var (
 
 // Limits that tests go up to and one beyond.
 const (
-	RetryFor            = retryFor
 	MaxConcurrentHashes = maxConcurrentHashes
 	SweepLimit          = 1000
 )
+
+// BePatient changes how long a write goes on trying, 5 seconds otherwise.
+func (s *Store) BePatient(d time.Duration) { s.patience = d }
 
 // HoldHashingSlots takes all places for hashing and gives the function that frees them.
 func (s *Store) HoldHashingSlots() (release func()) {
@@ -26,4 +35,9 @@ func (s *Store) HoldHashingSlots() (release func()) {
 			<-s.hashing
 		}
 	}
+}
+
+// InTx is what every write goes through.
+func (s *Store) InTx(ctx context.Context, f func(context.Context, *queries.Queries) error) error {
+	return s.inTx(ctx, f)
 }

@@ -3,6 +3,7 @@ package chat_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"parley/db/chat"
+	"parley/queries"
 )
 
 // draft is a message to Bob that can be sent again.
@@ -248,13 +250,16 @@ func TestKilledWhileWaiting(t *testing.T) {
 	}
 }
 
+// brief is a patience that keeps the tests short, and still is longer than a few tries.
+const brief = time.Second
+
 // wantUnavailable wants a send to have given up in time, neither much earlier nor later.
 func wantUnavailable(t *testing.T, s *sending) {
 	t.Helper()
 	s.wait(t)
 	wantKind(t, s.err, chat.Unavailable)
-	if s.took < chat.RetryFor-time.Second || s.took > chat.RetryFor+3*time.Second {
-		t.Errorf("the send gave up after %v, want about %v", s.took, chat.RetryFor)
+	if s.took < brief*9/10 || s.took > brief+4*time.Second {
+		t.Errorf("the send gave up after %v, want about %v", s.took, brief)
 	}
 }
 
@@ -269,6 +274,7 @@ func again(t *testing.T, w *world, from chat.User, s *sending) {
 func TestLockedForTooLong(t *testing.T) {
 	t.Parallel()
 	w, _ := newWired(t, asItIs)
+	w.BePatient(brief)
 	alice, bob := w.two(t)
 	w.send(t, alice, bob, "first")
 	w.events.take()
@@ -288,6 +294,7 @@ func TestFrozenDatabase(t *testing.T) {
 		t.Run(command, func(t *testing.T) {
 			t.Parallel()
 			w, line := newWired(t, asItIs)
+			w.BePatient(brief)
 			alice, bob := w.two(t)
 			w.send(t, alice, bob, "first")
 			w.events.take()
@@ -316,6 +323,7 @@ func TestFrozenDatabase(t *testing.T) {
 func TestFrozenRollback(t *testing.T) {
 	t.Parallel()
 	w, line := newWired(t, asItIs)
+	w.BePatient(brief)
 	alice, _ := w.two(t)
 	d := draft("one")
 	if _, _, err := w.sendDraft(alice, d); err != nil {
@@ -336,6 +344,7 @@ func TestFrozenRollback(t *testing.T) {
 func TestDatabaseGoneForTooLong(t *testing.T) {
 	t.Parallel()
 	w, line := newWired(t, asItIs)
+	w.BePatient(brief)
 	alice, bob := w.two(t)
 	w.send(t, alice, bob, "first")
 	line.plan(func(c string) harm {
@@ -377,6 +386,50 @@ func TestDatabaseGoneForAMoment(t *testing.T) {
 	s := w.begin(alice, draft("a moment later"))
 	s.wait(t)
 	wantSent(t, w, s.d, s.m, s.err)
+}
+
+// A time that is up between the last statement and the commit is a time-out like every other.
+func TestTimeUpJustBeforeTheCommit(t *testing.T) {
+	w := newWorld(t)
+	w.BePatient(brief)
+	err := w.InTx(t.Context(), func(ctx context.Context, q *queries.Queries) error {
+		<-ctx.Done()
+		eventually(t, "the rollback", func() bool {
+			_, err := q.AnyUser(context.Background())
+			return errors.Is(err, sql.ErrTxDone)
+		})
+		return nil
+	})
+	wantKind(t, err, chat.Unavailable)
+}
+
+// Whoever hangs up after a send has begun to write has sent, at whichever command it is.
+func TestHangingUpInTheMiddle(t *testing.T) {
+	w, line := newWired(t, asItIs)
+	alice, bob := w.two(t)
+	w.send(t, alice, bob, "first")
+	w.send(t, alice, bob, "second")
+	for step := range 6 {
+		ctx, cancel := context.WithCancel(t.Context())
+		at := -1
+		line.plan(func(c string) harm {
+			if at >= 0 || c == "START TRANSACTION" {
+				at++
+			}
+			if at == step {
+				cancel()
+			}
+			return none
+		})
+		w.events.take()
+		d := draft(fmt.Sprint("hung up at step ", step))
+		m, _, err := w.SendMessage(ctx, alice, d)
+		wantSent(t, w, d, m, err)
+		if ctx.Err() == nil {
+			t.Errorf("a send has no step %d: %q", step, line.sent())
+		}
+		cancel()
+	}
 }
 
 // What can't be read for want of a database is not said to be missing.

@@ -27,25 +27,45 @@ const tokenBytes = 32
 // The least time between two writes that note a session's use: a busy person costs one write a minute.
 const renewEvery = time.Minute
 
-// StartSession makes a new session for the user and gives its token, which is stored nowhere.
+// StartSession makes a new session for a user whom Authenticate or CreateUser gave, and gives its token, which is stored
+// nowhere. It is Denied to somebody whose account was disabled, or whose password was changed, since then.
 func (s *Store) StartSession(ctx context.Context, user User, d Device) (token string, _ Session, _ error) {
 	secret := make([]byte, tokenBytes)
 	_, _ = rand.Read(secret) // never fails since Go 1.24
 	token = base64.RawURLEncoding.EncodeToString(secret)
 	now := s.now()
 	session := Session{Hash: tokenHash(token), User: user, ExpiresAt: now.Add(s.lifetime)}
-	err := s.q.CreateSession(ctx, queries.CreateSessionParams{
-		IDHash: session.Hash, UserID: user.ID, CreatedAt: now, SeenAt: now, ExpiresAt: session.ExpiresAt,
-		UserAgent: truncate(d.UserAgent, 255), Ip: truncate(d.IP, 45),
+	err := s.inTx(ctx, func(ctx context.Context, q *queries.Queries) error {
+		if err := stillTheSame(ctx, q, user); err != nil {
+			return err
+		}
+		err := q.CreateSession(ctx, queries.CreateSessionParams{
+			IDHash: session.Hash, UserID: user.ID, CreatedAt: now, SeenAt: now, ExpiresAt: session.ExpiresAt,
+			UserAgent: truncate(d.UserAgent, 255), Ip: truncate(d.IP, 45),
+		})
+		if err != nil && !duplicateKey(err) { // stored already by a commit whose answer was lost
+			return err
+		}
+		return seen(ctx, q, user, now)
 	})
-	if err == nil {
-		err = s.seen(ctx, user, now)
-	}
-	return token, session, fault(err, "")
+	return token, session, err
 }
 
-func (s *Store) seen(ctx context.Context, user User, at time.Time) error {
-	return s.q.TouchUser(ctx, queries.TouchUserParams{LastSeenAt: nullTime(at), ID: user.ID})
+// stillTheSame locks the user's row, which whoever ends all of somebody's sessions does too: so no session slips in
+// between the end of the others and the commit of what ended them.
+func stillTheSame(ctx context.Context, q *queries.Queries, user User) error {
+	row, err := q.LockUser(ctx, usernameKey(user.Username))
+	if err != nil {
+		return fault(err, nobodyCalled(user.Username))
+	}
+	if row.DisabledAt.Valid || row.PasswordHash != user.passwordHash {
+		return wrongPassword()
+	}
+	return nil
+}
+
+func seen(ctx context.Context, q *queries.Queries, user User, at time.Time) error {
+	return q.TouchUser(ctx, queries.TouchUserParams{LastSeenAt: nullTime(at), ID: user.ID})
 }
 
 // SessionByToken finds a session that has not expired, of a user who isn't disabled, and notes its use.
@@ -72,7 +92,7 @@ func (s *Store) renew(ctx context.Context, session Session, now time.Time) (Sess
 		return session, fault(err, "")
 	}
 	session.ExpiresAt, session.Renewed = expires, true
-	return session, fault(s.seen(ctx, session.User, now), "")
+	return session, fault(seen(ctx, s.q, session.User, now), "")
 }
 
 // EndSession ends one session and has its windows closed. A session that has ended already is no error.

@@ -242,3 +242,40 @@ func TestSweepSessions(t *testing.T) {
 		t.Errorf("a living session was swept: %v", err)
 	}
 }
+
+// Somebody who signs in while an admin keeps them out, or gives them another password, gets no session that outlives it.
+func TestNoSessionOnAPasswordThatIsNoMore(t *testing.T) {
+	w := newWorld(t)
+	admin, err := w.CreateUser(t.Context(), chat.NewUser{Username: "admin", Password: "correct horse", IsAdmin: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	actor := chat.Actor{User: admin}
+	for name, keepOut := range map[string]func(username string) error{
+		"a new password": func(username string) error {
+			_, err := w.EditUser(t.Context(), actor, username, chat.UserEdit{Password: "another horse"})
+			return err
+		},
+		"disabled": func(username string) error {
+			_, err := w.DisableUser(t.Context(), actor, username)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			username := "zoe" + strings.ReplaceAll(name, " ", "")
+			if _, err := w.CreateUser(t.Context(), chat.NewUser{Username: username, Password: "correct horse"}); err != nil {
+				t.Fatal(err)
+			}
+			user, err := w.Authenticate(t.Context(), username, "correct horse")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := keepOut(username); err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := w.StartSession(t.Context(), user, chat.Device{}); chat.KindOf(err) != chat.Denied {
+				t.Errorf("starting a session gave %v, and is to be denied", err)
+			}
+		})
+	}
+}

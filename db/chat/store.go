@@ -32,13 +32,14 @@ type Store struct {
 	lifetime time.Duration
 	now      func() time.Time
 	hashing  chan struct{}
+	patience time.Duration // how long a write goes on trying
 }
 
 // New makes a Store on a migrated database.
 func New(db *sql.DB, o Options) *Store {
 	s := &Store{
 		db: db, q: queries.New(db), notifier: o.Notifier, maxBody: o.MaxBodyLength, lifetime: o.SessionLifetime,
-		hashing: make(chan struct{}, maxConcurrentHashes),
+		hashing: make(chan struct{}, maxConcurrentHashes), patience: retryFor,
 	}
 	if s.notifier == nil {
 		s.notifier = NotifierFunc(func(...Event) {})
@@ -81,7 +82,7 @@ const (
 // an error of kind Unavailable when that does not help. f must be safe to run again, also after a commit whose answer
 // was lost. It is not cut short by ctx's cancellation: somebody who hangs up has still sent.
 func (s *Store) inTx(ctx context.Context, f func(context.Context, *queries.Queries) error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), retryFor)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.patience)
 	defer cancel()
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		err := s.tryTx(ctx, f)

@@ -2,8 +2,11 @@ package chat_test
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"parley/db/chat"
@@ -195,4 +198,39 @@ func TestChangesOfNothing(t *testing.T) {
 	}
 	_, err := w.Changes(t.Context(), alice, "nobody", 0, 0)
 	wantKind(t, err, chat.NotFound)
+}
+
+// A window that opens while messages arrive and then catches up shows each of them, without a gap, each time.
+func TestOpeningWhileMessagesArrive(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.two(t)
+	w.send(t, alice, bob, "first")
+	var done atomic.Bool
+	var sending sync.WaitGroup
+	for range 2 {
+		sending.Go(func() {
+			for !done.Load() {
+				if _, _, err := w.sendDraft(bob, chat.Draft{Recipient: "alice", Body: "x"}); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for range 60 {
+		thread, err := w.Thread(t.Context(), alice, "bob", chat.ThreadQuery{Limit: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := map[uint64]bool{}
+		for _, m := range append(thread.Messages, readAll(t, w, alice, bob, thread.Conversation.LastRev)...) {
+			seen[m.ID.Seq] = true
+		}
+		shown := slices.Sorted(maps.Keys(seen))
+		if !slices.Equal(shown, upTo(shown[0], shown[len(shown)-1])) || thread.HasNewer {
+			t.Errorf("opened at the rev %d, newer %t, the window shows %v", thread.Conversation.LastRev, thread.HasNewer, shown)
+		}
+	}
+	done.Store(true)
+	sending.Wait()
 }

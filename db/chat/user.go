@@ -19,6 +19,8 @@ type User struct {
 	CreatedAt   time.Time
 	DisabledAt  time.Time // zero while the account works
 	LastSeenAt  time.Time // zero before the first sign-in; a minute coarse
+
+	passwordHash string // as it was when the user was read
 }
 
 // Disabled says whether the account was disabled: it can't sign in, isn't in the directory and can't be written to.
@@ -28,6 +30,7 @@ func userOf(row queries.User) User {
 	return User{
 		ID: row.ID, Username: row.Username, DisplayName: row.DisplayName, Email: row.Email.String, IsAdmin: row.IsAdmin,
 		CreatedAt: row.CreatedAt, DisabledAt: row.DisabledAt.Time, LastSeenAt: row.LastSeenAt.Time,
+		passwordHash: row.PasswordHash,
 	}
 }
 
@@ -92,7 +95,7 @@ func (s *Store) insertUser(ctx context.Context, q *queries.Queries, n NewUser, h
 	if err != nil {
 		return User{}, err
 	}
-	return User{ID: uint64(id), Username: n.Username, DisplayName: n.DisplayName, Email: n.Email, IsAdmin: n.IsAdmin, CreatedAt: row.CreatedAt}, nil
+	return User{ID: uint64(id), Username: n.Username, DisplayName: n.DisplayName, Email: n.Email, IsAdmin: n.IsAdmin, CreatedAt: row.CreatedAt, passwordHash: hash}, nil
 }
 
 const emailTaken = "Another account has this e-mail address."
@@ -174,7 +177,11 @@ func (s *Store) Authenticate(ctx context.Context, username, password string) (Us
 	}
 	defer release()
 	if !passwordMatches(row.PasswordHash, password) || row.DisabledAt.Valid {
-		return User{}, &Error{Kind: Denied, Text: "The username or the password is wrong."}
+		return User{}, wrongPassword()
 	}
 	return userOf(row), nil
+}
+
+func wrongPassword() error {
+	return &Error{Kind: Denied, Text: "The username or the password is wrong."}
 }

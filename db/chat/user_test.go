@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"parley/db/chat"
 )
@@ -182,7 +183,11 @@ func TestUsernamesThatAreTheSame(t *testing.T) {
 // The key's form must be one that stays as it is when it is made again: the directory's cursor goes through it twice.
 func TestCanonicalIsStable(t *testing.T) {
 	for r := rune(1); r <= 0x1FFFF; r++ {
-		for _, text := range []string{string(r), string(r) + "\u0307", string(r) + "\u0345\u0301", "a" + string(r)} {
+		alone := string(r)
+		if chat.Canonical(alone) == alone && !unicode.IsMark(r) {
+			continue
+		}
+		for _, text := range []string{alone, alone + "\u0307", alone + "\u0345\u0301", "a" + alone} {
 			once := chat.Canonical(text)
 			if twice := chat.Canonical(once); twice != once {
 				t.Errorf("%+q gives %+q and that %+q", text, once, twice)
