@@ -194,9 +194,7 @@ func (q *Queries) CreateMember(ctx context.Context, arg CreateMemberParams) erro
 }
 
 const ListConversations = `-- name: ListConversations :many
-SELECT c.id, c.user_lo, c.user_hi, c.last_seq, c.last_rev, c.last_at, u.id, u.username, u.username_key, u.display_name, u.search_key, u.email, u.email_key, u.password_hash, u.is_admin, u.created_at, u.disabled_at, u.last_seen_at, m.conversation_id, m.seq, m.sender_id, m.client_key, m.rev, m.body, m.created_at, m.edited_at, m.deleted_at, mb.last_read_seq,
-  CAST((SELECT COUNT(*) FROM messages x WHERE x.conversation_id = c.id AND x.seq > mb.last_read_seq
-    AND x.sender_id <> mb.user_id AND x.deleted_at IS NULL) AS UNSIGNED) AS unread
+SELECT c.id, c.user_lo, c.user_hi, c.last_seq, c.last_rev, c.last_at, u.id, u.username, u.username_key, u.display_name, u.search_key, u.email, u.email_key, u.password_hash, u.is_admin, u.created_at, u.disabled_at, u.last_seen_at, m.conversation_id, m.seq, m.sender_id, m.client_key, m.rev, m.body, m.created_at, m.edited_at, m.deleted_at, mb.last_read_seq
 FROM (
   SELECT pc.id FROM members pm JOIN conversations pc ON pc.id = pm.conversation_id
   WHERE pm.user_id = ?
@@ -222,10 +220,9 @@ type ListConversationsRow struct {
 	User         User
 	Message      Message
 	LastReadSeq  uint64
-	Unread       int64
 }
 
-// The page is cut before people, last messages and unread counts are looked up, so those cost a page and not a lifetime.
+// The page is cut before people and last messages are looked up, so those cost a page and not a lifetime.
 func (q *Queries) ListConversations(ctx context.Context, arg ListConversationsParams) ([]ListConversationsRow, error) {
 	rows, err := q.db.QueryContext(ctx, ListConversations,
 		arg.Viewer,
@@ -272,7 +269,6 @@ func (q *Queries) ListConversations(ctx context.Context, arg ListConversationsPa
 			&i.Message.EditedAt,
 			&i.Message.DeletedAt,
 			&i.LastReadSeq,
-			&i.Unread,
 		); err != nil {
 			return nil, err
 		}

@@ -150,6 +150,9 @@ func TestURLs(t *testing.T) {
 	}
 }
 
+// parts are the views that stand inside a pane, under its heading.
+var parts = map[string]bool{"conversations": true, "conversations-empty": true, "history": true, "changes": true, "pending": true, "error-fragment": true}
+
 // Whatever is shown, somebody who can't see it finds the way: by labels, one heading, landmarks, and a language.
 func TestEveryViewIsAccessible(t *testing.T) {
 	for name, component := range goldens() {
@@ -168,6 +171,8 @@ func TestEveryViewIsAccessible(t *testing.T) {
 			})
 			if strings.HasPrefix(rendered(t, component), "<!doctype html>") {
 				checkPage(t, doc)
+			} else if n := doc.Find("h1").Length(); n != map[bool]int{true: 0, false: 1}[parts[name]] {
+				t.Errorf("there are %d headings of the first level", n)
 			}
 		})
 	}

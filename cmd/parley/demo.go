@@ -60,7 +60,10 @@ func (p *program) printDemo(r chat.DemoResult, password string, took time.Durati
 	for _, u := range r.Named {
 		fmt.Fprintln(p.out, "  "+demoLine(u))
 	}
-	if n := len(r.Numbered); n > 0 {
+	switch n := len(r.Numbered); {
+	case n == 1:
+		fmt.Fprintln(p.out, "  "+r.Numbered[0].Username)
+	case n > 1:
 		fmt.Fprintf(p.out, "  %s to %s\n", r.Numbered[0].Username, r.Numbered[n-1].Username)
 	}
 	fmt.Fprintf(p.out, "with the password\n  %s\n", password)

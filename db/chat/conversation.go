@@ -48,14 +48,49 @@ func (s *Store) Conversations(ctx context.Context, viewer User, q ConversationQu
 	for i, row := range rows {
 		list[i] = listedConversation(viewer, row)
 	}
-	return pageOf(list, limit, func(c Conversation) string {
+	page := pageOf(list, limit, func(c Conversation) string {
 		return encodeCursor(fmt.Sprintf("%d %d", c.lastAt.UnixMicro(), c.ID))
-	}), nil
+	})
+	return page, fault(s.countUnread(ctx, viewer, page.Items), "")
+}
+
+// countUnread asks once about all conversations with something above the watermark. It is a statement of its own since
+// servers look at what is above a watermark only if they know it beforehand: in a subquery of the list they would read
+// each conversation from its first message. sqlc has no lists of pairs, so it is put together here.
+func (s *Store) countUnread(ctx context.Context, viewer User, list []Conversation) error {
+	var above []string
+	args := []any{viewer.ID}
+	byID := map[uint64]*Conversation{}
+	for i := range list {
+		if c := &list[i]; c.LastReadSeq < c.LastSeq {
+			byID[c.ID] = c
+			above = append(above, "(conversation_id = ? AND seq > ?)")
+			args = append(args, c.ID, c.LastReadSeq)
+		}
+	}
+	if len(above) == 0 {
+		return nil
+	}
+	rows, err := s.db.QueryContext(ctx, "SELECT conversation_id, COUNT(*) FROM messages WHERE sender_id <> ? AND deleted_at IS NULL AND ("+
+		strings.Join(above, " OR ")+") GROUP BY conversation_id", args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id uint64
+		var unread int
+		if err := rows.Scan(&id, &unread); err != nil {
+			return err
+		}
+		byID[id].Unread = unread
+	}
+	return rows.Err()
 }
 
 func listedConversation(viewer User, row queries.ListConversationsRow) Conversation {
 	c := Conversation{
-		ID: row.Conversation.ID, With: userOf(row.User), Unread: int(row.Unread),
+		ID: row.Conversation.ID, With: userOf(row.User),
 		LastSeq: row.Conversation.LastSeq, LastRev: row.Conversation.LastRev,
 		LastReadSeq: row.LastReadSeq, lastAt: row.Conversation.LastAt.Time,
 	}

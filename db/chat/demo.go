@@ -316,10 +316,13 @@ func (d *demo) setPasswords(ctx context.Context, found []queries.User) error {
 		}
 		return err
 	})
+	if err != nil {
+		return err
+	}
 	for _, id := range args[1:] {
 		d.store.notifier.Notify(Event{Type: EventSessionEnded, To: id.(uint64)})
 	}
-	return err
+	return nil
 }
 
 // insertPeople gives names and keys the same form as CreateUser. The texts are our own and need no checks. A name or

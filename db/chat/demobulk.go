@@ -59,7 +59,7 @@ func demoPlan(people, messages int) iter.Seq[demoTalk] {
 // demoCrowd is how many people it takes for long talks and a hub. Fewer have each pair's talk in the one order of time.
 const demoCrowd = 8
 
-// Long talks have 100,000 messages or a tenth of all, half as many, and so on down to the shortest.
+// Long talks have 100,000 messages or a ninth of all, half as many, and so on down to the shortest.
 const (
 	demoLongest  = 100_000
 	demoShortest = 100
@@ -67,7 +67,7 @@ const (
 
 func demoLongTalks(people, messages int) iter.Seq[demoTalk] {
 	return func(yield func(demoTalk) bool) {
-		n := min(demoLongest, messages/10)
+		n := min(demoLongest, messages/9)
 		for a := 0; a+1 < people/2 && n >= demoShortest; a += 2 {
 			if !yield(demoTalk{a: a, b: a + 1, messages: n, to: 1, unread: true}) {
 				return
