@@ -73,10 +73,15 @@ function show(form, text, failed) {
   form.querySelector(".failed")?.toggleAttribute("hidden", !failed);
 }
 
+/** @returns {boolean} whether something failed for want of a connection */
+export const hasUnsent = () => pending().some((form) => form.dataset.again === "yes");
+
 /** Sends again what failed for want of a connection. Doing so is safe: the client ID stays. */
 export function retryUnsent() {
   for (const form of pending()) {
-    if (form.dataset.again === "yes") form.requestSubmit();
+    if (form.dataset.again !== "yes") continue;
+    form.dataset.again = "no"; // not twice for one failure
+    form.requestSubmit();
   }
 }
 
@@ -197,4 +202,7 @@ document.addEventListener("htmx:before:request", (event) => {
 });
 document.addEventListener("htmx:response:error", failed);
 document.addEventListener("htmx:error", failed);
-document.addEventListener("htmx:after:swap", keepUnsent);
+document.addEventListener("htmx:after:swap", (event) => {
+  // Another conversation's pane has none of this one's messages: enter reads what was kept of its own first.
+  if (/** @type {CustomEvent} */ (event).detail.ctx?.target?.id === "thread") keepUnsent();
+});

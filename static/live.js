@@ -2,16 +2,20 @@
 // is a hint: whatever was missed comes by since_rev when the window opens again, or by polling where it can't open.
 
 import "./zone.js";
-import { enter as enterComposer, retryUnsent } from "./composer.js";
+import { enter as enterComposer, hasUnsent, retryUnsent } from "./composer.js";
 import { atEnd, knownRev, lastSeq, register, thread, toEnd } from "./thread.js";
 
 /** Times in milliseconds. */
 const RECONNECT = { least: 300, most: 2000 };
 const POLL = 3000;
+const RETRY = { least: 2000, most: 30_000 };
 const LIST_PAUSE = 1000;
-const TICK = 5000;
-const ASLEEP = 3 * TICK; // a tick this late means that the machine slept
+const TICK = 2000;
+const ASLEEP = 5 * TICK; // a tick this late means that the machine slept
 const QUIET = 60_000; // after so long without a frame the page asks once, in case the connection died unnoticed
+
+/** The longest list that the server gives at once. */
+const MOST_ROWS = 100;
 
 /** A conversation that is further behind than this many pages of changes is loaded afresh. */
 const MOST_PAGES = 5;
@@ -49,10 +53,14 @@ async function get(url, options) {
 
 // --- the open conversation ---
 
-/** The newest change that a push told of, and its message. */
-let wanted = { rev: 0, id: "" };
-/** Whether something may have been missed without a push. */
-let stale = false;
+/**
+ * The newest change that a push told of and its message, by the other person's username. It is kept for every
+ * conversation: a push can come while the page with its conversation is still on its way.
+ * @type {Map<string, {rev: number, id: string}>}
+ */
+const told = new Map();
+/** Whether the open conversation may have missed something without a push, or couldn't be fetched. */
+let threadBehind = false;
 /** @type {Promise<boolean> | undefined} */
 let syncing;
 
@@ -65,22 +73,23 @@ function sync() {
 }
 
 async function syncAll() {
-  for (let pages = 0; thread() && (stale || wanted.rev > knownRev()); pages++) {
+  for (let pages = 0; ; pages++) {
     const open = thread();
     const known = knownRev();
-    const single = !stale && wanted.rev === known + 1;
+    const wanted = told.get(open?.dataset.with ?? "") ?? { rev: 0, id: "" };
+    if (!open || (!threadBehind && wanted.rev <= known)) break;
+    const doubted = threadBehind;
+    const single = !doubted && wanted.rev === known + 1;
+    threadBehind = false; // whoever doubts while the fetch is under way wants another one
+    const tooFar = pages > MOST_PAGES;
     const url = single ? `/messages/${wanted.id}` : `/messages?${changesQuery(known)}`;
-    const wasStale = stale;
-    stale = false;
-    if (pages > MOST_PAGES) return reopen();
-    const ok = await get(url, { source: open, target: open, swap: "thread" });
-    if (!ok) {
-      stale = true;
-      return false;
-    }
+    const ok = await (tooFar ? reopen() : get(url, { source: open, target: open, swap: "thread" }));
+    threadBehind ||= !ok;
+    if (!ok) return false;
+    if (tooFar) return true;
     if (open !== thread()) continue; // another conversation was opened meanwhile
-    if (!wasStale && knownRev() === known) return true; // the server knows no more than the page
-    stale = open?.hasAttribute("data-more") === true;
+    if (open.hasAttribute("data-more")) threadBehind = true;
+    else if (!doubted && knownRev() === known) break; // the server knows no more than the page
   }
   markRead();
   return true;
@@ -113,6 +122,8 @@ async function markRead() {
 /** @type {number | undefined} */
 let listTimer;
 let listDue = false;
+/** Whether the list couldn't be fetched. */
+let listBehind = false;
 
 /** Fetches the list soon: at once, but no more often than once a pause. */
 function refreshList() {
@@ -130,10 +141,11 @@ async function fetchList() {
   const list = document.getElementById("conversations");
   if (!list) return true;
   const limit = Math.max(20, list.querySelectorAll("li:not(.more)").length);
+  if (limit > MOST_ROWS) return true; // somebody looks far back; what is new shows when the page is loaded
   const query = new URLSearchParams({ limit: String(limit), current: thread()?.dataset.with ?? "" });
-  const ok = await get(`/conversations?${query}`, { source: list, target: list, swap: "outerMorph" });
+  listBehind = !(await get(`/conversations?${query}`, { source: list, target: list, swap: "outerMorph" }));
   showUnread();
-  return ok;
+  return !listBehind;
 }
 
 /** Shows in the tab's title how many conversations have something unread. */
@@ -150,15 +162,14 @@ function showUnread() {
 function heard(event) {
   lastHeard = Date.now();
   const push = JSON.parse(event.data);
-  const here = push.with === thread()?.dataset.with;
-  if (push.type === "message" && here && push.rev > wanted.rev) wanted = { rev: push.rev, id: push.id };
-  if (push.type === "message" && here) sync();
+  if (push.type === "message" && push.rev > (told.get(push.with)?.rev ?? 0)) told.set(push.with, { rev: push.rev, id: push.id });
+  sync();
   refreshList();
 }
 
 /** Asks for all that may have been missed. */
 async function catchUp() {
-  stale = thread() !== null;
+  threadBehind = true;
   const answers = await Promise.all([sync(), fetchList()]);
   return answers.every(Boolean);
 }
@@ -172,6 +183,7 @@ function connect() {
   mine.addEventListener("open", () => {
     failures = 0;
     lastHeard = Date.now();
+    retry = { at: 0, pause: RETRY.least };
     showConnection("");
     catchUp();
     retryUnsent();
@@ -218,7 +230,6 @@ function renew() {
 
 /** Takes up what was swapped into the main pane. */
 function entered() {
-  wanted = { rev: 0, id: "" };
   toldRead = 0;
   enterComposer();
   const scroller = document.querySelector(".scroller");
@@ -272,6 +283,7 @@ document.addEventListener("htmx:after:swap", (event) => {
   const target = /** @type {CustomEvent} */ (event).detail.ctx?.target;
   if (target?.id !== "main") return;
   entered();
+  sync();
   refreshList();
 });
 for (const failure of ["htmx:response:error", "htmx:error"]) {
@@ -290,16 +302,36 @@ addEventListener("offline", () => {
 addEventListener("focus", hurry);
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return;
-  hurry();
+  if (Date.now() - lastTick > ASLEEP) renew();
+  else hurry();
   markRead();
 });
+
+/** When what wasn't sent is tried again while the window is open, and after which pause the time after that. */
+let retry = { at: 0, pause: RETRY.least };
+
 let lastTick = Date.now();
-setInterval(() => {
+setInterval(tick, TICK);
+
+/** Looks after what no event sets off again: a machine that slept, a fetch that failed, a connection that died unnoticed. */
+function tick() {
   const now = Date.now();
-  if (now - lastTick > ASLEEP) renew();
-  else if (!document.hidden && socket && now - lastHeard > QUIET) {
-    lastHeard = now;
-    catchUp();
-  }
+  const late = now - lastTick > ASLEEP;
   lastTick = now;
-}, TICK);
+  if (document.hidden) return; // browsers slow hidden pages' clocks down; the look is made up for when it is shown
+  if (late) return renew();
+  if (!socket) return;
+  markRead();
+  if (hasUnsent() && now >= retry.at) {
+    retry = { at: now + retry.pause, pause: Math.min(2 * retry.pause, RETRY.most) };
+    return makeGood();
+  }
+  if (threadBehind || listBehind) return catchUp();
+  if (now - lastHeard < QUIET) return;
+  lastHeard = now;
+  catchUp();
+}
+
+async function makeGood() {
+  if (await catchUp()) retryUnsent();
+}

@@ -561,3 +561,80 @@ func (b *browser) tabTo(selector string) {
 	}
 	b.t.Fatalf("60 times Tab don't reach %s", selector)
 }
+
+// failing lets a test make the page's fetches fail (window.fail: a part of the request to how many more) or wait
+// (window.hold), each named by a part of method and address.
+const failing = `{
+	const real = window.realFetch ??= window.fetch;
+	window.fail ??= {};
+	window.fetch = async (...a) => {
+		const asked = (a[1]?.method ?? "GET") + " " + a[0];
+		for (const part in window.fail) if (asked.includes(part) && window.fail[part]-- > 0) throw new TypeError("Failed to fetch");
+		const answer = await real(...a);
+		if (window.hold && asked.includes(window.hold)) { window.held = true; await new Promise(go => window.release = go); }
+		return answer;
+	};
+}`
+
+func TestUnsentMessagesOutliveAnotherConversation(t *testing.T) {
+	server, store := startOn(t)
+	addPeople(t, store, "alice", "bob", "carol")
+	clientFor(t, server.url(""), "bob").send("alice", "hello from bob")
+	clientFor(t, server.url(""), "carol").send("alice", "hello from carol")
+	b := openBrowser(t, server.url(""))
+	b.signIn("alice")
+	b.open("/conversations/bob")
+	b.run(chromedp.Evaluate[chromedp.Void](failing), chromedp.Evaluate[chromedp.Void](`window.fail["POST /messages"] = 1000`))
+	b.say("precious")
+	b.shows("the failure", `document.querySelector("#thread .pending .failed")?.hidden === false`)
+	b.run(chromedp.Click(chromedp.CSS(`#conversations a[href="/conversations/carol"]`)))
+	b.showsMessage("hello from carol")
+	b.run(chromedp.Evaluate[chromedp.Void](`window.fail = {}`))
+	b.run(chromedp.Click(chromedp.CSS(`#conversations a[href="/conversations/bob"]`)))
+	b.showsMessage("precious")
+	b.shows("nothing kept", `Object.keys(sessionStorage).every(k => !k.includes("unsent"))`)
+	b.noErrors()
+}
+
+func TestFailedFetchIsMadeGoodWithinFiveSeconds(t *testing.T) {
+	server, store := startOn(t)
+	addPeople(t, store, "alice", "bob")
+	bob := clientFor(t, server.url(""), "bob")
+	bob.send("alice", "first")
+	b := openBrowser(t, server.url(""))
+	b.signIn("alice")
+	b.open("/conversations/bob")
+	b.showsMessage("first")
+	b.run(chromedp.Evaluate[chromedp.Void](failing), chromedp.Evaluate[chromedp.Void](`window.fail["GET /messages"] = 1; window.fail["GET /conversations"] = 1`))
+	bob.send("alice", "second")
+	sent := time.Now()
+	b.shows("the failures", `window.fail["GET /messages"] < 0 || window.fail["GET /messages"] === 0`)
+	b.showsMessage("second")
+	b.shows("the list", `document.querySelector("#conversations .preview").textContent === "second"`)
+	if took := time.Since(sent); took > 5*time.Second {
+		t.Errorf("it took %v, and is to take 5 s at most", took)
+	}
+	b.noErrors()
+}
+
+func TestPushWhileTheConversationIsOnItsWay(t *testing.T) {
+	server, store := startOn(t)
+	addPeople(t, store, "alice", "bob", "carol")
+	bob := clientFor(t, server.url(""), "bob")
+	bob.send("alice", "first")
+	clientFor(t, server.url(""), "carol").send("alice", "hello from carol")
+	b := openBrowser(t, server.url(""))
+	b.signIn("alice")
+	b.open("/conversations/carol")
+	b.showsMessage("hello from carol")
+	b.shows("the window", `document.querySelector("#conversations .unread")?.textContent === "1"`)
+	b.run(chromedp.Evaluate[chromedp.Void](failing), chromedp.Evaluate[chromedp.Void](`window.hold = "GET /conversations/bob"`))
+	b.run(chromedp.Click(chromedp.CSS(`#conversations a[href="/conversations/bob"]`)))
+	b.shows("the answer under way", `window.held === true`)
+	bob.send("alice", "second")
+	b.shows("the push", `document.querySelector("#conversations .preview")?.textContent === "second"`)
+	b.run(chromedp.Evaluate[chromedp.Void](`window.hold = ""; window.release()`))
+	b.showsMessage("first")
+	b.showsMessage("second")
+	b.noErrors()
+}

@@ -64,8 +64,8 @@ func (s *Store) countUnread(ctx context.Context, viewer User, list []Conversatio
 	for i := range list {
 		if c := &list[i]; c.LastReadSeq < c.LastSeq {
 			byID[c.ID] = c
-			above = append(above, "(conversation_id = ? AND seq > ?)")
-			args = append(args, c.ID, c.LastReadSeq)
+			above = append(above, "(conversation_id = ? AND seq > ? AND seq <= ?)") // not what came after the list was read
+			args = append(args, c.ID, c.LastReadSeq, c.LastSeq)
 		}
 	}
 	if len(above) == 0 {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"parley/db/chat"
@@ -170,6 +172,35 @@ func TestUnreadIsExact(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What a list says of a conversation is of one moment, also while messages arrive.
+func TestUnreadGoesWithTheLastSeq(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.two(t)
+	w.send(t, bob, alice, "first")
+	var done atomic.Bool
+	var sending sync.WaitGroup
+	for range 2 {
+		sending.Go(func() {
+			for !done.Load() {
+				if _, _, err := w.sendDraft(bob, chat.Draft{Recipient: "alice", Body: "x"}); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for range 100 {
+		listed := w.conversations(t, alice, chat.ConversationQuery{}).Items[0]
+		for _, c := range []chat.Conversation{listed, w.conversation(t, alice, bob)} {
+			if c.Unread != int(c.LastSeq) || c.LastMessage != nil && c.LastMessage.ID.Seq != c.LastSeq {
+				t.Errorf("of %d messages %d are unread, and the last is %+v", c.LastSeq, c.Unread, c.LastMessage)
+			}
+		}
+	}
+	done.Store(true)
+	sending.Wait()
 }
 
 // To be unread a message must be somebody else's, so notes never are.

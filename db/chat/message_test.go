@@ -394,8 +394,8 @@ func readAll(t tb, w *world, viewer, with chat.User, rev uint64) (messages []cha
 	t.Helper()
 	for more := true; more; {
 		changes, err := w.Changes(context.Background(), viewer, with.Username, rev, 7)
-		if err != nil {
-			t.Fatal(err)
+		if err != nil || changes.More && changes.Rev <= rev {
+			t.Fatalf("changes since %d lead to %d: %v", rev, changes.Rev, err)
 		}
 		messages = append(messages, changes.Messages...)
 		rev, more = changes.Rev, changes.More
