@@ -105,6 +105,8 @@ func parse(dsn string) (*mysql.Config, error) {
 
 // force sets no read timeout: a migration of a big table may well be silent for minutes. A lost server is noticed
 // by the caller's context, and by TCP keep-alive.
+//
+// Parameters go to the server apart from the statement: no text of anybody's is ever put into SQL.
 func force(cfg *mysql.Config) {
 	cfg.ParseTime = true
 	cfg.Loc = time.UTC

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -107,6 +108,21 @@ var compressed = compress.New(compress.Config{
 	Level: compress.LevelBestSpeed,
 	Next:  func(c *fiber.Ctx) bool { return c.Path() == "/ws" },
 })
+
+// requestTime is how long a request may wait for the database. It is longer than a send goes on trying, and shorter than
+// the time for writing the answer.
+const requestTime = 10 * time.Second
+
+// bounded gives the request its time: a database that stands still costs each request that long and no more. A window
+// lives on after it, since it asks the database nothing.
+func bounded(c *fiber.Ctx) error {
+	whole := c.UserContext()
+	ctx, cancel := context.WithTimeout(whole, requestTime)
+	defer cancel()
+	c.SetUserContext(ctx)
+	defer c.SetUserContext(whole) // an error is rendered further out, when this time may be over
+	return c.Next()
+}
 
 // sameOrigin refuses what another site makes a browser send, by Fetch-Metadata and Origin. A program sends neither and
 // passes: it has no cookie that somebody else could use.

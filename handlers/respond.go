@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/a-h/templ"
@@ -77,12 +78,29 @@ const zoneCookie = "zone"
 
 func (s *Server) viewing(c *fiber.Ctx) views.Viewing {
 	v := views.Viewing{Viewer: viewer(c), Now: time.Now(), Zone: s.TimeZone}
-	if name := c.Cookies(zoneCookie); name != "" && len(name) < 64 {
-		if zone, err := time.LoadLocation(name); err == nil {
-			v.Zone = zone
-		}
+	if zone := zoneNamed(c.Cookies(zoneCookie)); zone != nil {
+		v.Zone = zone
 	}
 	return v
+}
+
+// zones keeps what was loaded: a zone's file is read anew otherwise, for every request. There are some 600.
+var zones sync.Map // name -> *time.Location
+
+// zoneNamed gives nil for a name that is no zone's, "Local" among them, which would be the server's.
+func zoneNamed(name string) *time.Location {
+	if zone, ok := zones.Load(name); ok {
+		return zone.(*time.Location)
+	}
+	if name == "" || name == "Local" || len(name) >= 64 {
+		return nil
+	}
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		return nil
+	}
+	zones.Store(name, zone)
+	return zone
 }
 
 // limit reads how long a page of a list shall be, 0 where nothing is said.

@@ -10,7 +10,7 @@ func (s *Server) routes() {
 	a.Get("/readyz", s.ready)
 	a.Get(static.Prefix+":name", asset)
 
-	a.Use(private, compressed, s.sameOrigin, s.identify)
+	a.Use(private, compressed, bounded, s.sameOrigin, s.identify)
 	a.Get("/", home)
 	a.Get("/login", s.showLogin)
 	a.Post("/login", s.login)

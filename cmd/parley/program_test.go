@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -197,4 +199,39 @@ func TestMigrateCommands(t *testing.T) {
 	if _, err := chat.New(pool, chat.Options{}).AnyUser(context.Background()); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestFrozenDatabaseHoldsNobodyForLong stops the private database's process without ending it: each request gets its
+// answer after a bounded time, and all goes on when the database does.
+func TestFrozenDatabaseHoldsNobodyForLong(t *testing.T) {
+	r := startPrivate(t)
+	dir := r.args[1]
+	if out, err := command(t, password+"\n", "user", "add", "alice", "--password-stdin", "--data-dir", dir); err != nil {
+		t.Fatal(err, out)
+	}
+	alice := clientFor(t, r.url(""), "alice")
+	pid, err := os.ReadFile(filepath.Join(dir, "database", "database.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, err := strconv.Atoi(strings.TrimSpace(string(pid)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(number, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Kill(number, syscall.SIGCONT) }) // the database may be gone by then
+	began := time.Now()
+	status, body := alice.do(http.MethodGet, "/users", nil)
+	if took := time.Since(began); status != http.StatusServiceUnavailable || took > 15*time.Second {
+		t.Errorf("with the database frozen: %d after %v: %s", status, took, body)
+	}
+	if err := syscall.Kill(number, syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "parley to go on", func() bool {
+		status, _, err := alice.try(t.Context(), http.MethodGet, "/users", nil)
+		return err == nil && status == http.StatusOK
+	})
 }

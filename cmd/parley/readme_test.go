@@ -5,19 +5,13 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"parley/db/dbtest"
 )
 
 // TestReadmeExample runs the example for programs as it stands in the README, with this server's address.
 func TestReadmeExample(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, example, found := strings.Cut(string(readme), "```sh\n# example\n")
-	example, _, closed := strings.Cut(example, "```")
-	if !found || !closed {
-		t.Fatal("the README has no example for programs")
-	}
+	example := fromReadme(t, "example")
 	server, store := startOn(t)
 	addPeople(t, store, "alice", "bob")
 	bob := clientFor(t, server.url(""), "bob")
@@ -40,4 +34,43 @@ func TestReadmeExample(t *testing.T) {
 			t.Errorf("the example printed no %s:\n%s", want, out)
 		}
 	}
+}
+
+// TestReadmeBackup makes a copy of a running parley's private database by the README's command.
+func TestReadmeBackup(t *testing.T) {
+	if _, err := exec.LookPath("mariadb-dump"); err != nil {
+		dbtest.Missing(t, err)
+	}
+	r := startPrivate(t)
+	if out, err := command(t, password+"\n", "user", "add", "zoe-in-the-backup", "--password-stdin", "--data-dir", r.args[1]); err != nil {
+		t.Fatal(err, out)
+	}
+	here := t.TempDir()
+	if err := os.Symlink(r.args[1], here+"/data"); err != nil {
+		t.Fatal(err)
+	}
+	shell := exec.Command("bash", "-euc", fromReadme(t, "backup"))
+	shell.Dir = here
+	if out, err := shell.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	dump, err := os.ReadFile(here + "/parley.sql")
+	if err != nil || !strings.Contains(string(dump), "zoe-in-the-backup") {
+		t.Errorf("the copy has no account: %v", err)
+	}
+}
+
+// fromReadme is a marked piece of shell from the README.
+func fromReadme(t *testing.T, mark string) string {
+	t.Helper()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, piece, found := strings.Cut(string(readme), "```sh\n# "+mark+"\n")
+	piece, _, closed := strings.Cut(piece, "```")
+	if !found || !closed {
+		t.Fatalf("the README has no piece of shell that begins with # %s", mark)
+	}
+	return piece
 }

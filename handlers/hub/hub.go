@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// Hub holds the open windows by user. It is safe for concurrent use, and none of its methods waits for a network.
+// Hub holds the open windows by user. It is safe for concurrent use, and none of its methods but CloseAll waits for a
+// network.
 type Hub struct {
 	mu      sync.RWMutex
 	windows map[uint64]map[*Window]struct{}
@@ -85,16 +86,14 @@ func (h *Hub) CloseSession(user uint64, session []byte, code int, reason string)
 }
 
 // CloseAll closes every window and refuses further ones. It returns when the last one is gone, or with ctx's error when
-// ctx ends first. It is called once.
+// ctx ends first.
 func (h *Hub) CloseAll(ctx context.Context, code int, reason string) error {
-	h.mu.Lock()
-	h.stopped = true
-	if len(h.windows) == 0 {
-		close(h.empty)
-	}
-	h.mu.Unlock()
+	h.stop()
 	for _, w := range h.all() {
 		w.Close(code, reason)
+		if !w.attached() {
+			h.Remove(w) // nobody may ever attach it; whoever does all the same has it closed
+		}
 	}
 	select {
 	case <-h.empty:
@@ -102,6 +101,15 @@ func (h *Hub) CloseAll(ctx context.Context, code int, reason string) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+func (h *Hub) stop() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.stopped && len(h.windows) == 0 {
+		close(h.empty)
+	}
+	h.stopped = true
 }
 
 // Ping asks every window for a sign of life, and drops those that were added longer ago than a handshake takes and

@@ -266,6 +266,7 @@ func TestClosesOnce(t *testing.T) {
 		h := New()
 		w, conn := open(h, 1, "s")
 		h.Push(1, []byte("before"))
+		synctest.Wait()
 		w.Close(CloseRevoked, "first")
 		w.Close(CloseRestart, "second")
 		synctest.Wait()
@@ -290,7 +291,7 @@ func TestAttachAfterClose(t *testing.T) {
 		h.CloseSession(1, []byte("s"), CloseRevoked, "signed out")
 		w.Attach(conn)
 		synctest.Wait()
-		conn.want(t, "before,close 1008 signed out")
+		conn.want(t, "close 1008 signed out") // whoever is signed out hears nothing more
 		if got := conn.readDeadline(); got != closeTimeout {
 			t.Errorf("the reader waits %s", got)
 		}
@@ -348,13 +349,16 @@ func TestDetachJoinsTheWriter(t *testing.T) {
 	})
 }
 
-// What was queued before a Close is still said after the handler's end, if the other side takes it.
+// The frame that is being written, and the closing one, are still said after the handler's end, if the other side takes
+// them; what else waited is dropped.
 func TestDetachAfterCloseFinishes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := New()
 		w, conn := open(h, 1, "s")
 		conn.stick()
 		h.Push(1, []byte("one"))
+		synctest.Wait()
+		h.Push(1, []byte("two"))
 		w.Close(CloseRestart, "restart")
 		synctest.Wait()
 		go func() { conn.unstick() }()
@@ -449,6 +453,58 @@ func TestPingSweepsWindowsThatNeverAttached(t *testing.T) {
 		conn.want(t, "ping,ping")
 		h.Remove(late)
 		leave(h, attached)
+	})
+}
+
+// A connection that comes after the sweep is closed: the hub has forgotten the window, so nothing would reach it.
+func TestAttachAfterTheSweep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, conn := New(), newFakeConn()
+		w := NewWindow(1, []byte("s"))
+		h.Add(w)
+		time.Sleep(attachTimeout) // the bubble's clock
+		h.Ping()
+		if n := h.Count(); n != 0 {
+			t.Errorf("%d windows are left", n)
+		}
+		w.Attach(conn)
+		synctest.Wait()
+		conn.want(t, "close 1012 too late")
+		leave(h, w)
+	})
+}
+
+// A window whose handshake is never finished doesn't hold up a shut-down.
+func TestCloseAllDoesNotWaitForTheUnattached(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, conn := New(), newFakeConn()
+		w := NewWindow(1, []byte("s"))
+		h.Add(w)
+		start := time.Now()
+		if err := h.CloseAll(t.Context(), CloseRestart, "restart"); err != nil || time.Since(start) > 0 {
+			t.Errorf("CloseAll gave %v after %s", err, time.Since(start))
+		}
+		w.Attach(conn)
+		synctest.Wait()
+		conn.want(t, "close 1012 restart")
+		leave(h, w)
+	})
+}
+
+// A write that is stuck, with ten seconds of its own left, ends a second after the Close.
+func TestCloseEndsAStuckWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := New()
+		w, conn := open(h, 1, "s")
+		conn.stick()
+		h.Push(1, []byte("one"))
+		synctest.Wait()
+		w.Close(CloseRevoked, "signed out")
+		start := time.Now()
+		leave(h, w)
+		if took := time.Since(start); took != closeTimeout {
+			t.Errorf("the window ended after %s", took)
+		}
 	})
 }
 

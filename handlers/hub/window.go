@@ -60,6 +60,7 @@ type Window struct {
 	queue   []frame
 	writing bool
 	closed  bool
+	until   time.Time  // once closed: when the last write must be done
 	idle    *sync.Cond // signalled when writing falls
 }
 
@@ -77,7 +78,7 @@ func (w *Window) Attach(conn Conn) {
 	w.conn = conn
 	_ = conn.SetReadDeadline(time.Now().Add(ReadTimeout)) // fails only on a connection that is gone
 	if w.closed {
-		w.hurryReader()
+		w.hurry()
 	}
 	w.startWriting()
 }
@@ -87,10 +88,7 @@ func (w *Window) Detach() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.closed {
-		w.closed, w.queue = true, nil
-	}
-	if w.conn != nil {
-		w.conn.BoundWrite(time.Now().Add(closeTimeout))
+		w.end(nil)
 	}
 	for w.writing {
 		w.idle.Wait()
@@ -98,8 +96,8 @@ func (w *Window) Detach() {
 	w.conn = nil
 }
 
-// Close queues the closing frame behind what waits already, and gives the other side a second to answer it. Only the
-// first Close counts.
+// Close sends the closing frame and gives the other side a second to answer it. What waits to be sent is dropped: the
+// page catches up from the database if it may. Only the first Close counts.
 func (w *Window) Close(code int, reason string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -110,17 +108,42 @@ func (w *Window) close(code int, reason string) {
 	if w.closed {
 		return
 	}
-	w.closed = true
-	w.queue = append(w.queue, frame{opClose, closeFrame(code, reason)})
-	w.hurryReader()
+	w.end([]frame{{opClose, closeFrame(code, reason)}})
 	w.startWriting()
 }
 
-// hurryReader ends the reader's wait soon: closing the connection would not wake it under fasthttp, a deadline does.
-func (w *Window) hurryReader() {
-	if w.conn != nil {
-		_ = w.conn.SetReadDeadline(time.Now().Add(closeTimeout)) // fails only on a connection that is gone
+// end takes no more frames than these last ones.
+func (w *Window) end(last []frame) {
+	w.closed, w.queue = true, last
+	w.hurry()
+}
+
+// hurry bounds what is left of a closed window. Closing the connection would not wake its reader under fasthttp, a
+// deadline does. A write that is under way gets its bound when the time is over, since it may be about to set a later
+// deadline for itself just now.
+func (w *Window) hurry() {
+	w.until = time.Now().Add(closeTimeout)
+	if w.conn == nil {
+		return
 	}
+	_ = w.conn.SetReadDeadline(w.until) // fails only on a connection that is gone
+	time.AfterFunc(closeTimeout, w.cut)
+}
+
+// cut ends a write that is under way, unless the connection was let go of.
+func (w *Window) cut() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.conn != nil && w.writing {
+		w.conn.BoundWrite(time.Now())
+	}
+}
+
+// attached says whether the window ever got a connection.
+func (w *Window) attached() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.conn != nil
 }
 
 // Alive notes a sign of life from the other side, which may now be silent for ReadTimeout again.
@@ -139,25 +162,22 @@ func (w *Window) push(data []byte) {
 		return
 	}
 	if len(w.queue) >= maxQueue {
-		w.queue = nil // the page catches up from the database when it is back
 		w.close(CloseOverloaded, "too slow")
-		if w.conn != nil {
-			w.conn.BoundWrite(time.Now().Add(closeTimeout))
-		}
 		return
 	}
 	w.queue = append(w.queue, frame{opText, data})
 	w.startWriting()
 }
 
-// ping says no where the window never got a connection.
+// ping says no where the window got no connection in time. Should one come all the same, it is closed at once.
 func (w *Window) ping(now time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.conn == nil {
-		return now.Sub(w.made) < attachTimeout
+	if w.conn == nil && now.Sub(w.made) >= attachTimeout {
+		w.close(CloseRestart, "too late")
+		return false
 	}
-	if !w.closed && len(w.queue) < maxQueue {
+	if w.conn != nil && !w.closed && len(w.queue) < maxQueue {
 		w.queue = append(w.queue, frame{op: opPing})
 		w.startWriting()
 	}
@@ -173,25 +193,29 @@ func (w *Window) startWriting() {
 
 // write empties the queue, then ends.
 func (w *Window) write(conn Conn) {
-	for f, ok := w.next(); ok; f, ok = w.next() {
-		if err := conn.Write(f.op, f.data, time.Now().Add(writeTimeout)); err != nil {
+	for f, deadline, ok := w.next(); ok; f, deadline, ok = w.next() {
+		if err := conn.Write(f.op, f.data, deadline); err != nil {
 			w.broken(conn)
 		}
 	}
 }
 
-// next takes the first frame that waits. It says no when there is none: the writer is to end.
-func (w *Window) next() (frame, bool) {
+// next takes the first frame that waits, and says by when it must be written. It says no when there is none: the writer
+// is to end.
+func (w *Window) next() (_ frame, deadline time.Time, _ bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.queue) == 0 {
 		w.queue, w.writing = nil, false
 		w.idle.Broadcast()
-		return frame{}, false
+		return frame{}, deadline, false
 	}
 	f := w.queue[0]
 	w.queue = w.queue[1:]
-	return f, true
+	if deadline = time.Now().Add(writeTimeout); w.closed {
+		deadline = w.until
+	}
+	return f, deadline, true
 }
 
 // broken ends a window whose connection takes no more: the reader learns of it at once.
