@@ -175,7 +175,7 @@ func containing(text string) string {
 	if text == "" {
 		return "%"
 	}
-	return "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text) + "%"
+	return "%" + escapeLike(text) + "%"
 }
 
 // position is a place in the list of all messages; what comes after it in the list is what is older.
