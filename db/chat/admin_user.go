@@ -53,8 +53,6 @@ func (s *Store) Account(ctx context.Context, actor Actor, username string) (Acco
 	return account, fault(err, nobodyCalled(username))
 }
 
-func nobodyCalled(username string) string { return "There is nobody called " + username + "." }
-
 // CreateAccount is CreateUser by an admin: the same rules, and a line in the audit log.
 func (s *Store) CreateAccount(ctx context.Context, actor Actor, n NewUser) (Account, error) {
 	if err := s.mustBeAdmin(ctx, actor); err != nil {

@@ -125,7 +125,7 @@ func conversationCursor(cursor string) (at time.Time, id uint64, err error) {
 func (s *Store) Conversation(ctx context.Context, viewer User, username string) (Conversation, error) {
 	row, err := s.q.ConversationWith(ctx, queries.ConversationWithParams{Viewer: viewer.ID, UsernameKey: usernameKey(username)})
 	if err != nil {
-		return Conversation{}, fault(err, "There is nobody called "+username+".")
+		return Conversation{}, fault(err, nobodyCalled(username))
 	}
 	return Conversation{
 		ID: uint64(row.ConversationID), With: userOf(row.User), Unread: int(row.Unread),

@@ -153,7 +153,7 @@ func (s *Store) checkDraft(ctx context.Context, d Draft) (recipient User, client
 	case strings.TrimSpace(d.Recipient) == "":
 		f.add("recipient", "Say whom the message is for.")
 	case KindOf(err) == NotFound:
-		f.add("recipient", "There is nobody called "+d.Recipient+".")
+		f.add("recipient", nobodyCalled(d.Recipient))
 	case err != nil:
 		return User{}, clientID, "", err
 	case recipient.Disabled():

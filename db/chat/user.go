@@ -120,10 +120,12 @@ func nullString(text string) sql.NullString { return sql.NullString{String: text
 func (s *Store) UserByName(ctx context.Context, username string) (User, error) {
 	row, err := s.q.UserByKey(ctx, usernameKey(username))
 	if err != nil {
-		return User{}, fault(err, "There is nobody called "+username+".")
+		return User{}, fault(err, nobodyCalled(username))
 	}
 	return userOf(row), nil
 }
+
+func nobodyCalled(username string) string { return "There is nobody called " + username + "." }
 
 // AnyUser says whether there is an account at all.
 func (s *Store) AnyUser(ctx context.Context) (bool, error) {
