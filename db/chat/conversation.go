@@ -2,7 +2,6 @@ package chat
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"strconv"
 	"strings"
@@ -168,7 +167,7 @@ func (s *Store) recount(ctx context.Context, viewer User, c *Conversation, seq u
 func lockConversation(ctx context.Context, q *queries.Queries, a, b uint64) (queries.Conversation, error) {
 	pair := queries.LockConversationParams{UserLo: min(a, b), UserHi: max(a, b)}
 	row, err := q.LockConversation(ctx, pair)
-	if err != sql.ErrNoRows {
+	if !noRow(err) {
 		return row, err
 	}
 	id, err := q.CreateConversation(ctx, queries.CreateConversationParams(pair))

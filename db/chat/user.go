@@ -3,7 +3,6 @@ package chat
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"time"
 
 	"parley/queries"
@@ -106,7 +105,7 @@ func whichIsTaken(ctx context.Context, q *queries.Queries, key []byte) error {
 	switch {
 	case err == nil:
 		f.add("username", "Somebody has this username already. Choose another.")
-	case errors.Is(err, sql.ErrNoRows):
+	case noRow(err):
 		f.add("email", emailTaken)
 	default:
 		return err
@@ -167,7 +166,7 @@ func userPage(rows []queries.User, limit int, err error) (Page[User], error) {
 // gets the same error (kind Denied) after the same time.
 func (s *Store) Authenticate(ctx context.Context, username, password string) (User, error) {
 	row, err := s.q.UserByKey(ctx, usernameKey(username))
-	if KindOf(fault(err, "")) == NotFound {
+	if noRow(err) {
 		row, err = queries.User{PasswordHash: noSuchUserHash, DisabledAt: sql.NullTime{Valid: true}}, nil
 	}
 	if err != nil {
