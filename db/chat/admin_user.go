@@ -73,7 +73,11 @@ func (s *Store) CreateAccount(ctx context.Context, actor Actor, n NewUser) (Acco
 // insertLogged gives the account that is there already where the hash is its own: nobody else has that salt, so this
 // is the transaction run again after a commit whose answer was lost.
 func (s *Store) insertLogged(ctx context.Context, t adminTx, n NewUser, hash string) (User, error) {
-	if row, err := t.q.UserByKey(ctx, usernameKey(n.Username)); err == nil && row.PasswordHash == hash {
+	row, err := t.q.UserByKey(ctx, usernameKey(n.Username))
+	if err != nil && !noRow(err) {
+		return User{}, err
+	}
+	if err == nil && row.PasswordHash == hash {
 		return userOf(row), nil
 	}
 	user, err := s.insertUser(ctx, t.q, n, hash)
