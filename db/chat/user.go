@@ -77,7 +77,7 @@ func (s *Store) hash(ctx context.Context, password string) (string, error) {
 		return "", err
 	}
 	defer release()
-	return HashPassword(password), nil
+	return hashPassword(password), nil
 }
 
 func (s *Store) insertUser(ctx context.Context, q *queries.Queries, n NewUser, hash string) (User, error) {
