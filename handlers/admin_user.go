@@ -3,7 +3,6 @@ package handlers
 import (
 	"context"
 	"net/http"
-	"net/url"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -38,8 +37,6 @@ func accountJSON(a chat.Account) accountBody {
 	body.OpenSessions = &a.OpenSessions
 	return body
 }
-
-func accountURL(username string) string { return "/admin/users/" + url.PathEscape(username) }
 
 func (s *Server) listAccounts(c *fiber.Ctx) error {
 	n, err := limit(c)
@@ -85,9 +82,9 @@ func (s *Server) createAccount(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	at := accountURL(account.Username)
+	at := views.AdminUserURL(account.Username)
 	c.Set(fiber.HeaderLocation, at)
-	return answerChange(c, http.StatusCreated, accountJSON(account), at+"?done=created")
+	return answerChange(c, http.StatusCreated, accountJSON(account), views.WithQuery(at, "done", "created"))
 }
 
 func (s *Server) showAccount(c *fiber.Ctx) error {
@@ -164,7 +161,7 @@ func (s *Server) changeAccount(c *fiber.Ctx, done string, form accountForm, chan
 	}
 	account, err := change(c.UserContext(), actor(c), username)
 	if err == nil {
-		return answerChange(c, http.StatusOK, accountJSON(account), accountURL(account.Username)+"?done="+done)
+		return answerChange(c, http.StatusOK, accountJSON(account), views.WithQuery(views.AdminUserURL(account.Username), "done", done))
 	}
 	if !showsForm(c, err) {
 		return err

@@ -2,8 +2,6 @@ package handlers
 
 import (
 	"net/http"
-	"net/url"
-	"strconv"
 
 	"github.com/a-h/templ"
 	"github.com/gofiber/fiber/v2"
@@ -39,7 +37,7 @@ func (s *Server) listConversations(c *fiber.Ctx) error {
 		return err
 	}
 	q := chat.ConversationQuery{After: c.Query("after"), Limit: n}
-	list, err := s.conversationList(c, q, c.Query("current"))
+	list, err := s.conversationList(c, q, c.Query("current"), "limit")
 	if err != nil {
 		return err
 	}
@@ -53,20 +51,15 @@ func (s *Server) listConversations(c *fiber.Ctx) error {
 	})
 }
 
-func (s *Server) conversationList(c *fiber.Ctx, q chat.ConversationQuery, current string) (views.ConversationList, error) {
+// conversationList keeps the named parameters in the next page's address: none beside a pane, where a request's
+// parameters are the pane's.
+func (s *Server) conversationList(c *fiber.Ctx, q chat.ConversationQuery, current string, kept ...string) (views.ConversationList, error) {
 	found, err := s.Store.Conversations(c.UserContext(), viewer(c), q)
 	if err != nil {
 		return views.ConversationList{}, err
 	}
-	list := views.ConversationList{Items: found.Items, Current: current}
-	if found.Next != "" {
-		values := url.Values{"after": {found.Next}}
-		if q.Limit > 0 {
-			values.Set("limit", strconv.Itoa(q.Limit))
-		}
-		list.Next = "/conversations?" + values.Encode()
-	}
-	return list, nil
+	next := pageAt(c, "/conversations", "after", found.Next, kept...)
+	return views.ConversationList{Items: found.Items, Current: current, Next: next}, nil
 }
 
 type threadBody struct {
@@ -162,17 +155,6 @@ func (s *Server) markRead(c *fiber.Ctx) error {
 		return err
 	}
 	return c.SendStatus(http.StatusNoContent)
-}
-
-func nextPage(c *fiber.Ctx, after string) string {
-	values := url.Values{}
-	for _, kept := range []string{"q", "limit"} {
-		if value := c.Query(kept); value != "" {
-			values.Set(kept, value)
-		}
-	}
-	values.Set("after", after)
-	return c.Path() + "?" + values.Encode()
 }
 
 func mapSlice[T, B any](items []T, f func(T) B) []B {

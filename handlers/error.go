@@ -149,10 +149,10 @@ func malformed(field, text string) error {
 }
 
 func loginURL(next string) string {
-	if next == "" || next == "/" {
-		return "/login"
+	if next == "/" {
+		next = "" // where signing in leads anyway
 	}
-	return "/login?next=" + url.QueryEscape(next)
+	return views.WithQuery("/login", "next", next)
 }
 
 // wantedPath is where to go after signing in: the page that was asked for, if asking again does no more than show it.

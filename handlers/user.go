@@ -44,11 +44,9 @@ func (s *Server) listUsers(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	d := views.Directory{Viewing: s.viewing(c), Search: q.Search, Users: found.Items}
-	if found.Next != "" {
-		d.Next = nextPage(c, found.Next)
-	}
-	return s.respondInApp(c, http.StatusOK, pane{title: "People", content: views.DirectoryPane(d)}, listJSON(found.Items, d.Next, userJSON))
+	next := pageAfter(c, found.Next, "q", "limit")
+	d := views.Directory{Viewing: s.viewing(c), Search: q.Search, Users: found.Items, Next: next}
+	return s.respondInApp(c, http.StatusOK, pane{title: "People", content: views.DirectoryPane(d)}, listJSON(found.Items, next, userJSON))
 }
 
 func (s *Server) showUser(c *fiber.Ctx) error {

@@ -371,7 +371,7 @@ func personLink(u chat.User) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var13 templ.SafeURL
-		templ_7745c5c3_Var13, templ_7745c5c3_Err = templ.JoinURLErrs(templ.SafeURL(adminUserURL(u.Username)))
+		templ_7745c5c3_Var13, templ_7745c5c3_Err = templ.JoinURLErrs(templ.SafeURL(AdminUserURL(u.Username)))
 		if templ_7745c5c3_Err != nil {
 			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/admin_message.templ`, Line: 99, Col: 50}
 		}
@@ -567,7 +567,7 @@ func searchEnd(l MessageList) templ.Component {
 // asText is the same search, for the text that looks like an ID.
 func (l MessageList) asText() string {
 	f := l.Filter
-	return withQuery(adminMessagesURL, "q", `"`+f.Search+`"`, "user", f.Person, "from", f.From, "to", f.To)
+	return WithQuery(adminMessagesURL, "q", `"`+f.Search+`"`, "user", f.Person, "from", f.From, "to", f.To)
 }
 
 func adminMessageURL(id chat.MessageID) string { return adminMessagesURL + "/" + id.String() }
