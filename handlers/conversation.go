@@ -156,11 +156,3 @@ func (s *Server) markRead(c *fiber.Ctx) error {
 	}
 	return c.SendStatus(http.StatusNoContent)
 }
-
-func mapSlice[T, B any](items []T, f func(T) B) []B {
-	mapped := make([]B, len(items))
-	for i, item := range items {
-		mapped[i] = f(item)
-	}
-	return mapped
-}

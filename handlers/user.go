@@ -24,14 +24,19 @@ type listBody[T any] struct {
 
 // listJSON turns a page of the rules' things into one of the contract's.
 func listJSON[T, B any](items []T, next string, body func(T) B) listBody[B] {
-	list := listBody[B]{Results: make([]B, len(items))}
-	for i, item := range items {
-		list.Results[i] = body(item)
-	}
+	list := listBody[B]{Results: mapSlice(items, body)}
 	if next != "" {
 		list.Next = &next
 	}
 	return list
+}
+
+func mapSlice[T, B any](items []T, f func(T) B) []B {
+	mapped := make([]B, len(items))
+	for i, item := range items {
+		mapped[i] = f(item)
+	}
+	return mapped
 }
 
 func (s *Server) listUsers(c *fiber.Ctx) error {
