@@ -93,9 +93,9 @@ func (s *Server) showRefused(c *fiber.Ctx, d chat.Draft, refused error) error {
 }
 
 func (s *Server) showMessage(c *fiber.Ctx) error {
-	id, err := chat.ParseMessageID(c.Params("id"))
+	id, err := messageIDParam(c)
 	if err != nil {
-		return fiber.ErrNotFound // no message can have this name
+		return err
 	}
 	m, err := s.Store.Message(c.UserContext(), viewer(c), id)
 	if err != nil {

@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
+
+	"parley/db/chat"
 )
 
 // parse reads a form or a JSON object, whichever the request brings, into a struct with form and json tags. It takes
@@ -44,4 +46,13 @@ func name(c *fiber.Ctx) (string, error) {
 		return "", fiber.ErrBadRequest
 	}
 	return username, nil
+}
+
+// messageIDParam reads the message ID in the path. Where it is none, no message can have this address.
+func messageIDParam(c *fiber.Ctx) (chat.MessageID, error) {
+	id, err := chat.ParseMessageID(c.Params("id"))
+	if err != nil {
+		return id, fiber.ErrNotFound
+	}
+	return id, nil
 }
