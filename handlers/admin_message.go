@@ -65,7 +65,7 @@ func (s *Server) respondWithMessages(c *fiber.Ctx, status int, l views.MessageLi
 }
 
 func (s *Server) findMessages(c *fiber.Ctx, f views.MessageFilter, zone *time.Location) (found chat.MessageSearch, q chat.MessageQuery, err error) {
-	n, err := limit(c)
+	n, err := limitParam(c)
 	if err != nil {
 		return found, q, err
 	}

@@ -39,7 +39,7 @@ func accountJSON(a chat.Account) accountBody {
 }
 
 func (s *Server) listAccounts(c *fiber.Ctx) error {
-	n, err := limit(c)
+	n, err := limitParam(c)
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (s *Server) createAccount(c *fiber.Ctx) error {
 }
 
 func (s *Server) showAccount(c *fiber.Ctx) error {
-	username, err := name(c)
+	username, err := usernameParam(c)
 	if err != nil {
 		return err
 	}
@@ -155,7 +155,7 @@ func (s *Server) endSessions(c *fiber.Ctx) error {
 
 // changeAccount has a rule change the account in the path. Where it refuses, the account is shown with what was typed.
 func (s *Server) changeAccount(c *fiber.Ctx, done string, form accountForm, change func(context.Context, chat.Actor, string) (chat.Account, error)) error {
-	username, err := name(c)
+	username, err := usernameParam(c)
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ func conversationJSON(c chat.Conversation) conversationBody {
 }
 
 func (s *Server) listConversations(c *fiber.Ctx) error {
-	n, err := limit(c)
+	n, err := limitParam(c)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ type threadBody struct {
 }
 
 func (s *Server) showConversation(c *fiber.Ctx) error {
-	username, err := name(c)
+	username, err := usernameParam(c)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (s *Server) markShown(c *fiber.Ctx, t *chat.Thread) error {
 }
 
 func (s *Server) threadQuery(c *fiber.Ctx) (q chat.ThreadQuery, err error) {
-	if q.Limit, err = limit(c); err != nil {
+	if q.Limit, err = limitParam(c); err != nil {
 		return q, err
 	}
 	if q.Limit == 0 {
@@ -137,7 +137,7 @@ func messageIDIn(c *fiber.Ctx, field string) (chat.MessageID, error) {
 
 // markRead raises the reader's watermark, for a page that stays open.
 func (s *Server) markRead(c *fiber.Ctx) error {
-	username, err := name(c)
+	username, err := usernameParam(c)
 	if err != nil {
 		return err
 	}

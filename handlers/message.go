@@ -143,8 +143,7 @@ func (s *Server) listMessages(c *fiber.Ctx) error {
 	if t.HasNewer && len(t.Messages) > 0 {
 		body.Previous = messagesAt(c, "after", t.Messages[len(t.Messages)-1].ID.String())
 	}
-	fragment := views.History(views.Thread{Viewing: s.viewing(c), Thread: t})
-	return respond(c, answer{json: body, fragment: fragment})
+	return respond(c, answer{json: body, fragment: views.History(views.Thread{Viewing: s.viewing(c), Thread: t})})
 }
 
 func (s *Server) listChanges(c *fiber.Ctx, since string) error {
@@ -152,7 +151,7 @@ func (s *Server) listChanges(c *fiber.Ctx, since string) error {
 	if err != nil {
 		return malformed("since_rev", "since_rev is a whole number.")
 	}
-	n, err := limit(c)
+	n, err := limitParam(c)
 	if err != nil {
 		return err
 	}

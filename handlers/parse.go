@@ -39,8 +39,8 @@ func parseJSON(text []byte, into any) error {
 	return nil
 }
 
-// name reads the username in the path.
-func name(c *fiber.Ctx) (string, error) {
+// usernameParam reads the username in the path.
+func usernameParam(c *fiber.Ctx) (string, error) {
 	username, err := url.PathUnescape(c.Params("username"))
 	if err != nil {
 		return "", fiber.ErrBadRequest

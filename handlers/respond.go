@@ -85,8 +85,8 @@ func (s *Server) viewing(c *fiber.Ctx) views.Viewing {
 	return v
 }
 
-// limit reads how long a page of a list shall be, 0 where nothing is said.
-func limit(c *fiber.Ctx) (int, error) {
+// limitParam reads how long a page of a list shall be, 0 where nothing is said.
+func limitParam(c *fiber.Ctx) (int, error) {
 	text := c.Query("limit")
 	if text == "" {
 		return 0, nil

@@ -40,7 +40,7 @@ func mapSlice[T, B any](items []T, f func(T) B) []B {
 }
 
 func (s *Server) listUsers(c *fiber.Ctx) error {
-	n, err := limit(c)
+	n, err := limitParam(c)
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (s *Server) listUsers(c *fiber.Ctx) error {
 }
 
 func (s *Server) showUser(c *fiber.Ctx) error {
-	username, err := name(c)
+	username, err := usernameParam(c)
 	if err != nil {
 		return err
 	}
