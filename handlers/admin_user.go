@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/gofiber/fiber/v2"
@@ -168,7 +169,7 @@ func (s *Server) changeAccount(c *fiber.Ctx, done string, form accountForm, chan
 	}
 	stored, readErr := s.Store.Account(c.UserContext(), actor(c), username)
 	if readErr != nil {
-		return err
+		return errors.Join(err, readErr) // the refusal is the answer, the log has both
 	}
 	p := problemOf(c, err)
 	e := form.typed(asEdited(stored, ""))

@@ -90,7 +90,7 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 	setSecurityHeaders(c)
 	setPrivate(c)
 	p := problemOf(c, err)
-	if p.Status >= http.StatusInternalServerError {
+	if noteworthy(c, err) {
 		s.Logger.LogAttrs(c.UserContext(), levelOf(err), "request failed", slog.String("request", p.Instance), slog.Any("error", err))
 	}
 	switch p.Status {
@@ -114,6 +114,14 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 		return seeOther(c, loginURL(wantedPath(c)))
 	}
 	return render(c, views.ErrorPage(p.Title, fullText(p), referenceOf(p)))
+}
+
+// noteworthy says whether an error belongs into the log: a fault of ours, or a refusal that one was joined to.
+func noteworthy(c *fiber.Ctx, err error) bool {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return slices.ContainsFunc(joined.Unwrap(), func(err error) bool { return noteworthy(c, err) })
+	}
+	return problemOf(c, err).Status >= http.StatusInternalServerError
 }
 
 // A client that hung up is nobody's fault.

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -76,7 +77,7 @@ func (s *Server) sendMessage(c *fiber.Ctx) error {
 }
 
 // showRefused shows the conversation with the text still in the composer. Under a conflict it gets a new client ID,
-// so that sending it once more can succeed.
+// so that sending it once more can succeed. Where that fails, the refusal is the answer and the log has both.
 func (s *Server) showRefused(c *fiber.Ctx, d chat.Draft, refused error) error {
 	p := problemOf(c, refused)
 	if p.Status >= http.StatusInternalServerError && p.Status != http.StatusServiceUnavailable || p.Errors["recipient"] != nil {
@@ -87,7 +88,7 @@ func (s *Server) showRefused(c *fiber.Ctx, d chat.Draft, refused error) error {
 		composer.ClientID = d.ClientID
 	}
 	if err := s.respondWithThread(c, p.Status, d.Recipient, composer); err != nil {
-		return refused
+		return errors.Join(refused, err)
 	}
 	return nil
 }
