@@ -108,7 +108,7 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 		if p.Status == http.StatusUnauthorized {
 			c.Set("HX-Redirect", loginURL(currentPath(c)))
 		}
-		return render(c, views.ErrorFragment(fullText(p)))
+		return render(c, views.ErrorFragment("", fullText(p)))
 	}
 	if errors.Is(err, errSignedOut) {
 		return seeOther(c, loginURL(wantedPath(c)))
