@@ -33,8 +33,8 @@ const (
 	lockWait = "10"
 )
 
-// Config sizes the pool.
-type Config struct {
+// config sizes the pool.
+type config struct {
 	// MaxConns is the most connections at a time, and how many of them are kept when idle. 0 means 16.
 	MaxConns int
 	// MaxLifetime is the age at which a connection is replaced by a new one, so that the pool follows a server
@@ -43,17 +43,17 @@ type Config struct {
 }
 
 // Open opens a pool of connections to the database that dsn names, a go-sql-driver DSN, and checks that the
-// database answers. See OpenConfig.
+// database answers. See openConfig.
 func Open(ctx context.Context, dsn string) (*sql.DB, error) {
-	return OpenConfig(ctx, dsn, Config{})
+	return openConfig(ctx, dsn, config{})
 }
 
-// OpenConfig is Open with another pool size.
+// openConfig is Open with another pool size.
 //
 // Whatever the DSN says, every connection speaks utf8mb4, reads and writes times in UTC, is strict, and isolates
 // transactions at READ COMMITTED. The error is one sentence for the operator and never holds the password. The
 // caller closes the pool.
-func OpenConfig(ctx context.Context, dsn string, c Config) (*sql.DB, error) {
+func openConfig(ctx context.Context, dsn string, c config) (*sql.DB, error) {
 	cfg, err := parse(dsn)
 	if err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ func OpenConfig(ctx context.Context, dsn string, c Config) (*sql.DB, error) {
 
 // apply keeps every connection that it allows: one that was closed and opened again in the next burst would cost
 // a message more time than its own transaction.
-func (c Config) apply(pool *sql.DB) {
+func (c config) apply(pool *sql.DB) {
 	if c.MaxConns == 0 {
 		c.MaxConns = 16
 	}

@@ -2,8 +2,12 @@ package db
 
 import "testing"
 
-// What the tests need besides the exported functions: migrations of their own, and the lock.
+// Config sizes a pool.
+type Config = config
+
+// What the tests need besides the exported functions: a pool of another size, migrations of their own, and the lock.
 var (
+	OpenConfig  = openConfig
 	MigrateUp   = migrateUp
 	MigrateBack = migrateDown
 	StatusOf    = status

@@ -1,8 +1,6 @@
 package handlers
 
 import (
-	"net/url"
-
 	"github.com/gofiber/fiber/v2"
 
 	"parley/db/chat"
@@ -28,20 +26,6 @@ func showsForm(c *fiber.Ctx, err error) bool {
 	}
 	kind := chat.KindOf(err)
 	return kind == chat.Invalid || kind == chat.Unavailable
-}
-
-// pageAfter is the URL of a list's next page, "" where there is none. It keeps the named parameters.
-func pageAfter(c *fiber.Ctx, cursor string, kept ...string) string {
-	if cursor == "" {
-		return ""
-	}
-	values := url.Values{"after": {cursor}}
-	for _, name := range kept {
-		if value := c.Query(name); value != "" {
-			values.Set(name, value)
-		}
-	}
-	return c.Path() + "?" + values.Encode()
 }
 
 // answerChange answers a form that did what it should: a program with the thing as it is now, a browser by sending it on.

@@ -65,7 +65,7 @@ func (s *Server) respondWithMessages(c *fiber.Ctx, status int, l views.MessageLi
 }
 
 func (s *Server) findMessages(c *fiber.Ctx, f views.MessageFilter, zone *time.Location) (found chat.MessageSearch, q chat.MessageQuery, err error) {
-	n, err := limit(c)
+	n, err := limitParam(c)
 	if err != nil {
 		return found, q, err
 	}
@@ -110,9 +110,9 @@ func day(wrong map[string][]string, field, text string, zone *time.Location) tim
 }
 
 func (s *Server) showFacts(c *fiber.Ctx) error {
-	id, err := chat.ParseMessageID(c.Params("id"))
+	id, err := messageIDParam(c)
 	if err != nil {
-		return fiber.ErrNotFound // no message can have this name
+		return err
 	}
 	m, err := s.Store.MessageFacts(c.UserContext(), actor(c), id)
 	if err != nil {
@@ -125,9 +125,9 @@ func (s *Server) showFacts(c *fiber.Ctx) error {
 // openBody shows a message's text. It answers a POST with a page and not with a way to one: an address under which the
 // text could be looked at again would go round the audit log.
 func (s *Server) openBody(c *fiber.Ctx) error {
-	id, err := chat.ParseMessageID(c.Params("id"))
+	id, err := messageIDParam(c)
 	if err != nil {
-		return fiber.ErrNotFound
+		return err
 	}
 	m, body, err := s.Store.OpenBody(c.UserContext(), actor(c), id)
 	if err != nil {

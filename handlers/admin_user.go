@@ -2,8 +2,8 @@ package handlers
 
 import (
 	"context"
+	"errors"
 	"net/http"
-	"net/url"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -39,10 +39,8 @@ func accountJSON(a chat.Account) accountBody {
 	return body
 }
 
-func accountURL(username string) string { return "/admin/users/" + url.PathEscape(username) }
-
 func (s *Server) listAccounts(c *fiber.Ctx) error {
-	n, err := limit(c)
+	n, err := limitParam(c)
 	if err != nil {
 		return err
 	}
@@ -85,13 +83,13 @@ func (s *Server) createAccount(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	at := accountURL(account.Username)
+	at := views.AdminUserURL(account.Username)
 	c.Set(fiber.HeaderLocation, at)
-	return answerChange(c, http.StatusCreated, accountJSON(account), at+"?done=created")
+	return answerChange(c, http.StatusCreated, accountJSON(account), views.WithQuery(at, "done", "created"))
 }
 
 func (s *Server) showAccount(c *fiber.Ctx) error {
-	username, err := name(c)
+	username, err := usernameParam(c)
 	if err != nil {
 		return err
 	}
@@ -158,20 +156,20 @@ func (s *Server) endSessions(c *fiber.Ctx) error {
 
 // changeAccount has a rule change the account in the path. Where it refuses, the account is shown with what was typed.
 func (s *Server) changeAccount(c *fiber.Ctx, done string, form accountForm, change func(context.Context, chat.Actor, string) (chat.Account, error)) error {
-	username, err := name(c)
+	username, err := usernameParam(c)
 	if err != nil {
 		return err
 	}
 	account, err := change(c.UserContext(), actor(c), username)
 	if err == nil {
-		return answerChange(c, http.StatusOK, accountJSON(account), accountURL(account.Username)+"?done="+done)
+		return answerChange(c, http.StatusOK, accountJSON(account), views.WithQuery(views.AdminUserURL(account.Username), "done", done))
 	}
 	if !showsForm(c, err) {
 		return err
 	}
 	stored, readErr := s.Store.Account(c.UserContext(), actor(c), username)
 	if readErr != nil {
-		return err
+		return errors.Join(err, readErr) // the refusal is the answer, the log has both
 	}
 	p := problemOf(c, err)
 	e := form.typed(asEdited(stored, ""))

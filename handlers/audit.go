@@ -32,7 +32,7 @@ func auditJSON(e chat.AuditEvent) auditBody {
 }
 
 func (s *Server) listAuditEvents(c *fiber.Ctx) error {
-	n, err := limit(c)
+	n, err := limitParam(c)
 	if err != nil {
 		return err
 	}

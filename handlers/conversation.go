@@ -2,8 +2,6 @@ package handlers
 
 import (
 	"net/http"
-	"net/url"
-	"strconv"
 
 	"github.com/a-h/templ"
 	"github.com/gofiber/fiber/v2"
@@ -34,12 +32,12 @@ func conversationJSON(c chat.Conversation) conversationBody {
 }
 
 func (s *Server) listConversations(c *fiber.Ctx) error {
-	n, err := limit(c)
+	n, err := limitParam(c)
 	if err != nil {
 		return err
 	}
 	q := chat.ConversationQuery{After: c.Query("after"), Limit: n}
-	list, err := s.conversationList(c, q, c.Query("current"))
+	list, err := s.conversationList(c, q, c.Query("current"), "limit")
 	if err != nil {
 		return err
 	}
@@ -53,20 +51,15 @@ func (s *Server) listConversations(c *fiber.Ctx) error {
 	})
 }
 
-func (s *Server) conversationList(c *fiber.Ctx, q chat.ConversationQuery, current string) (views.ConversationList, error) {
+// conversationList keeps the named parameters in the next page's address: none beside a pane, where a request's
+// parameters are the pane's.
+func (s *Server) conversationList(c *fiber.Ctx, q chat.ConversationQuery, current string, kept ...string) (views.ConversationList, error) {
 	found, err := s.Store.Conversations(c.UserContext(), viewer(c), q)
 	if err != nil {
 		return views.ConversationList{}, err
 	}
-	list := views.ConversationList{Items: found.Items, Current: current}
-	if found.Next != "" {
-		values := url.Values{"after": {found.Next}}
-		if q.Limit > 0 {
-			values.Set("limit", strconv.Itoa(q.Limit))
-		}
-		list.Next = "/conversations?" + values.Encode()
-	}
-	return list, nil
+	next := pageAt(c, "/conversations", "after", found.Next, kept...)
+	return views.ConversationList{Items: found.Items, Current: current, Next: next}, nil
 }
 
 type threadBody struct {
@@ -75,7 +68,7 @@ type threadBody struct {
 }
 
 func (s *Server) showConversation(c *fiber.Ctx) error {
-	username, err := name(c)
+	username, err := usernameParam(c)
 	if err != nil {
 		return err
 	}
@@ -116,7 +109,7 @@ func (s *Server) markShown(c *fiber.Ctx, t *chat.Thread) error {
 }
 
 func (s *Server) threadQuery(c *fiber.Ctx) (q chat.ThreadQuery, err error) {
-	if q.Limit, err = limit(c); err != nil {
+	if q.Limit, err = limitParam(c); err != nil {
 		return q, err
 	}
 	if q.Limit == 0 {
@@ -144,7 +137,7 @@ func messageIDIn(c *fiber.Ctx, field string) (chat.MessageID, error) {
 
 // markRead raises the reader's watermark, for a page that stays open.
 func (s *Server) markRead(c *fiber.Ctx) error {
-	username, err := name(c)
+	username, err := usernameParam(c)
 	if err != nil {
 		return err
 	}
@@ -162,23 +155,4 @@ func (s *Server) markRead(c *fiber.Ctx) error {
 		return err
 	}
 	return c.SendStatus(http.StatusNoContent)
-}
-
-func nextPage(c *fiber.Ctx, after string) string {
-	values := url.Values{}
-	for _, kept := range []string{"q", "limit"} {
-		if value := c.Query(kept); value != "" {
-			values.Set(kept, value)
-		}
-	}
-	values.Set("after", after)
-	return c.Path() + "?" + values.Encode()
-}
-
-func mapSlice[T, B any](items []T, f func(T) B) []B {
-	mapped := make([]B, len(items))
-	for i, item := range items {
-		mapped[i] = f(item)
-	}
-	return mapped
 }

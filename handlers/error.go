@@ -90,7 +90,7 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 	setSecurityHeaders(c)
 	setPrivate(c)
 	p := problemOf(c, err)
-	if p.Status >= http.StatusInternalServerError {
+	if noteworthy(c, err) {
 		s.Logger.LogAttrs(c.UserContext(), levelOf(err), "request failed", slog.String("request", p.Instance), slog.Any("error", err))
 	}
 	switch p.Status {
@@ -108,12 +108,20 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 		if p.Status == http.StatusUnauthorized {
 			c.Set("HX-Redirect", loginURL(currentPath(c)))
 		}
-		return render(c, views.ErrorFragment(fullText(p)))
+		return render(c, views.ErrorFragment("", fullText(p)))
 	}
 	if errors.Is(err, errSignedOut) {
 		return seeOther(c, loginURL(wantedPath(c)))
 	}
 	return render(c, views.ErrorPage(p.Title, fullText(p), referenceOf(p)))
+}
+
+// noteworthy says whether an error belongs into the log: a fault of ours, or a refusal that one was joined to.
+func noteworthy(c *fiber.Ctx, err error) bool {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return slices.ContainsFunc(joined.Unwrap(), func(err error) bool { return noteworthy(c, err) })
+	}
+	return problemOf(c, err).Status >= http.StatusInternalServerError
 }
 
 // A client that hung up is nobody's fault.
@@ -149,10 +157,10 @@ func malformed(field, text string) error {
 }
 
 func loginURL(next string) string {
-	if next == "" || next == "/" {
-		return "/login"
+	if next == "/" {
+		next = "" // where signing in leads anyway
 	}
-	return "/login?next=" + url.QueryEscape(next)
+	return views.WithQuery("/login", "next", next)
 }
 
 // wantedPath is where to go after signing in: the page that was asked for, if asking again does no more than show it.

@@ -133,6 +133,30 @@ func TestErrorsInEveryShape(t *testing.T) {
 	}
 }
 
+// A fault behind a refusal is noted, though it isn't what the answer says.
+func TestFaultBehindRefusal(t *testing.T) {
+	w := newWorld(t)
+	refused := &chat.Error{Kind: chat.Invalid, Text: "Too long."}
+	w.server.app.Get("/refused/:behind", func(c *fiber.Ctx) error {
+		if c.Params("behind") == "fault" {
+			return errors.Join(refused, errors.New("a secret of the program"))
+		}
+		return errors.Join(refused, &chat.Error{Kind: chat.NotFound, Text: "There is nobody."})
+	})
+	for behind, want := range map[string]int{"fault": 1, "refusal": 0} {
+		r := w.nobody().get("/refused/"+behind, asPage).want(422).wantText("Too long.").wantNoText("secret", "nobody")
+		failures := 0
+		for _, line := range w.linesOfLog(r.header.Get("X-Request-Id")) {
+			if line["msg"] == "request failed" {
+				failures++
+			}
+		}
+		if failures != want {
+			t.Errorf("a %s behind a refusal is noted %d times, want %d", behind, failures, want)
+		}
+	}
+}
+
 // checkReference expects the request's ID on the page where the fault is ours, and nowhere else.
 func checkReference(t *testing.T, r *reply, id string) {
 	t.Helper()

@@ -1,8 +1,8 @@
 package handlers
 
 import (
+	"errors"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -70,14 +70,14 @@ func (s *Server) sendMessage(c *fiber.Ctx) error {
 		status = http.StatusOK
 	}
 	if shapeOf(c) == page {
-		return seeOther(c, "/conversations/"+url.PathEscape(m.Recipient.Username))
+		return seeOther(c, views.ConversationURL(m.Recipient.Username))
 	}
 	c.Set(fiber.HeaderLocation, "/messages/"+m.ID.String())
 	return respond(c, answer{status: status, json: messageJSON(m), fragment: views.Days(s.viewing(c), []chat.Message{m})})
 }
 
 // showRefused shows the conversation with the text still in the composer. Under a conflict it gets a new client ID,
-// so that sending it once more can succeed.
+// so that sending it once more can succeed. Where that fails, the refusal is the answer and the log has both.
 func (s *Server) showRefused(c *fiber.Ctx, d chat.Draft, refused error) error {
 	p := problemOf(c, refused)
 	if p.Status >= http.StatusInternalServerError && p.Status != http.StatusServiceUnavailable || p.Errors["recipient"] != nil {
@@ -88,15 +88,15 @@ func (s *Server) showRefused(c *fiber.Ctx, d chat.Draft, refused error) error {
 		composer.ClientID = d.ClientID
 	}
 	if err := s.respondWithThread(c, p.Status, d.Recipient, composer); err != nil {
-		return refused
+		return errors.Join(refused, err)
 	}
 	return nil
 }
 
 func (s *Server) showMessage(c *fiber.Ctx) error {
-	id, err := chat.ParseMessageID(c.Params("id"))
+	id, err := messageIDParam(c)
 	if err != nil {
-		return fiber.ErrNotFound // no message can have this name
+		return err
 	}
 	m, err := s.Store.Message(c.UserContext(), viewer(c), id)
 	if err != nil {
@@ -121,7 +121,8 @@ func (s *Server) listMessages(c *fiber.Ctx) error {
 		return malformed("with", "with names the other person.")
 	}
 	if shapeOf(c) == page { // a person looks at a program's address: the conversation has the same
-		return seeOther(c, withQuery("/conversations/"+url.PathEscape(c.Query("with")), c, "before", "after"))
+		at := views.ConversationURL(c.Query("with"))
+		return seeOther(c, views.WithQuery(at, "before", c.Query("before"), "after", c.Query("after")))
 	}
 	if since := c.Query("since_rev"); since != "" {
 		return s.listChanges(c, since)
@@ -138,13 +139,12 @@ func (s *Server) listMessages(c *fiber.Ctx) error {
 	body.Results = mapSlice(t.Messages, messageJSON)
 	slices.Reverse(body.Results)
 	if t.HasOlder && len(t.Messages) > 0 {
-		body.Next = messagesURL(c, "before", t.Messages[0].ID.String())
+		body.Next = messagesAt(c, "before", t.Messages[0].ID.String())
 	}
 	if t.HasNewer && len(t.Messages) > 0 {
-		body.Previous = messagesURL(c, "after", t.Messages[len(t.Messages)-1].ID.String())
+		body.Previous = messagesAt(c, "after", t.Messages[len(t.Messages)-1].ID.String())
 	}
-	fragment := views.History(views.Thread{Viewing: s.viewing(c), Thread: t})
-	return respond(c, answer{json: body, fragment: fragment})
+	return respond(c, answer{json: body, fragment: views.History(views.Thread{Viewing: s.viewing(c), Thread: t})})
 }
 
 func (s *Server) listChanges(c *fiber.Ctx, since string) error {
@@ -152,7 +152,7 @@ func (s *Server) listChanges(c *fiber.Ctx, since string) error {
 	if err != nil {
 		return malformed("since_rev", "since_rev is a whole number.")
 	}
-	n, err := limit(c)
+	n, err := limitParam(c)
 	if err != nil {
 		return err
 	}
@@ -162,30 +162,12 @@ func (s *Server) listChanges(c *fiber.Ctx, since string) error {
 	}
 	body := historyBody{Results: mapSlice(changes.Messages, messageJSON), Rev: changes.Rev}
 	if changes.More {
-		body.Next = messagesURL(c, "since_rev", strconv.FormatUint(changes.Rev, 10))
+		body.Next = messagesAt(c, "since_rev", strconv.FormatUint(changes.Rev, 10))
 	}
 	return respond(c, answer{json: body, fragment: views.Changes(s.viewing(c), changes)})
 }
 
-// withQuery hands on the named parameters of the request.
-func withQuery(path string, c *fiber.Ctx, names ...string) string {
-	values := url.Values{}
-	for _, name := range names {
-		if value := c.Query(name); value != "" {
-			values.Set(name, value)
-		}
-	}
-	if len(values) == 0 {
-		return path
-	}
-	return path + "?" + values.Encode()
-}
-
-func messagesURL(c *fiber.Ctx, cursor, value string) *string {
-	values := url.Values{"with": {c.Query("with")}, cursor: {value}}
-	if n := c.Query("limit"); n != "" {
-		values.Set("limit", n)
-	}
-	next := "/messages?" + values.Encode()
-	return &next
+func messagesAt(c *fiber.Ctx, parameter, cursor string) *string {
+	at := pageAt(c, "/messages", parameter, cursor, "with", "limit")
+	return &at
 }

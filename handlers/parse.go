@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
+
+	"parley/db/chat"
 )
 
 // parse reads a form or a JSON object, whichever the request brings, into a struct with form and json tags. It takes
@@ -37,11 +39,20 @@ func parseJSON(text []byte, into any) error {
 	return nil
 }
 
-// name reads the username in the path.
-func name(c *fiber.Ctx) (string, error) {
+// usernameParam reads the username in the path.
+func usernameParam(c *fiber.Ctx) (string, error) {
 	username, err := url.PathUnescape(c.Params("username"))
 	if err != nil {
 		return "", fiber.ErrBadRequest
 	}
 	return username, nil
+}
+
+// messageIDParam reads the message ID in the path. Where it is none, no message can have this address.
+func messageIDParam(c *fiber.Ctx) (chat.MessageID, error) {
+	id, err := chat.ParseMessageID(c.Params("id"))
+	if err != nil {
+		return id, fiber.ErrNotFound
+	}
+	return id, nil
 }

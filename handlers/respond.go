@@ -103,8 +103,8 @@ func zoneNamed(name string) *time.Location {
 	return zone
 }
 
-// limit reads how long a page of a list shall be, 0 where nothing is said.
-func limit(c *fiber.Ctx) (int, error) {
+// limitParam reads how long a page of a list shall be, 0 where nothing is said.
+func limitParam(c *fiber.Ctx) (int, error) {
 	text := c.Query("limit")
 	if text == "" {
 		return 0, nil

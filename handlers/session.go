@@ -99,14 +99,18 @@ type cookieWriter struct {
 
 func (w cookieWriter) Header() http.Header { return w.header }
 
+func (w cookieWriter) send(c *fiber.Ctx) {
+	for _, cookie := range w.header.Values(fiber.HeaderSetCookie) {
+		c.Append(fiber.HeaderSetCookie, cookie)
+	}
+}
+
 func (s *Server) saveSession(c *fiber.Ctx, session *sessions.Session) error {
 	w := cookieWriter{header: http.Header{}}
 	if err := session.Save(plainRequest(c), w); err != nil {
 		return err
 	}
-	for _, cookie := range w.header.Values(fiber.HeaderSetCookie) {
-		c.Append(fiber.HeaderSetCookie, cookie)
-	}
+	w.send(c)
 	return nil
 }
 
@@ -181,19 +185,23 @@ func (s *Server) login(c *fiber.Ctx) error {
 	return s.startSession(c, user, afterLogin(localPath(form.Next)))
 }
 
+// startSession ends the session from before only once there is the new one, whose cookie goes out last: a sign-in that
+// fails half way leaves the browser the old one, and the next try ends that.
 func (s *Server) startSession(c *fiber.Ctx, user chat.User, next string) error {
+	session := sessions.NewSession(s.sessions, s.sessions.name)
+	options := s.sessions.options
+	session.Options = &options
+	session.Values[signInValue] = signIn{user, chat.Device{UserAgent: c.Get(fiber.HeaderUserAgent), IP: c.IP()}}
+	started := cookieWriter{header: http.Header{}}
+	if err := session.Save(plainRequest(c), started); err != nil {
+		return err
+	}
 	if old := sessionOf(c); old.User.ID != 0 {
 		if err := s.Store.EndSession(c.UserContext(), old); err != nil {
 			return err
 		}
 	}
-	session := sessions.NewSession(s.sessions, s.sessions.name)
-	options := s.sessions.options
-	session.Options = &options
-	session.Values[signInValue] = signIn{user, chat.Device{UserAgent: c.Get(fiber.HeaderUserAgent), IP: c.IP()}}
-	if err := s.saveSession(c, session); err != nil {
-		return err
-	}
+	started.send(c)
 	if shapeOf(c) == program {
 		return c.JSON(userJSON(user))
 	}

@@ -64,6 +64,21 @@ func TestSignInAsProgram(t *testing.T) {
 	}
 }
 
+// Somebody who can't sign in again stays signed in, whether the new session or the end of the old one fails.
+func TestFailedSignInKeepsSession(t *testing.T) {
+	for _, event := range []string{"INSERT", "DELETE"} {
+		w := newWorld(t)
+		alice := w.person("alice")
+		if _, err := w.db.Exec("CREATE TRIGGER refuses BEFORE " + event + " ON sessions FOR EACH ROW SIGNAL SQLSTATE '45000'"); err != nil {
+			t.Fatal(err)
+		}
+		r := alice.post("/login", asPage, credentials("alice", password)).want(500)
+		if r.sessionCookie() != nil || !alice.signedIn() {
+			t.Errorf("a sign-in whose %s fails takes the session away, or sends another: %v", event, r.header)
+		}
+	}
+}
+
 // Whatever is wrong, the answer is the same, and holds no password.
 func TestSignInRefused(t *testing.T) {
 	w := newWorld(t)

@@ -24,18 +24,23 @@ type listBody[T any] struct {
 
 // listJSON turns a page of the rules' things into one of the contract's.
 func listJSON[T, B any](items []T, next string, body func(T) B) listBody[B] {
-	list := listBody[B]{Results: make([]B, len(items))}
-	for i, item := range items {
-		list.Results[i] = body(item)
-	}
+	list := listBody[B]{Results: mapSlice(items, body)}
 	if next != "" {
 		list.Next = &next
 	}
 	return list
 }
 
+func mapSlice[T, B any](items []T, f func(T) B) []B {
+	mapped := make([]B, len(items))
+	for i, item := range items {
+		mapped[i] = f(item)
+	}
+	return mapped
+}
+
 func (s *Server) listUsers(c *fiber.Ctx) error {
-	n, err := limit(c)
+	n, err := limitParam(c)
 	if err != nil {
 		return err
 	}
@@ -44,15 +49,13 @@ func (s *Server) listUsers(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	d := views.Directory{Viewing: s.viewing(c), Search: q.Search, Users: found.Items}
-	if found.Next != "" {
-		d.Next = nextPage(c, found.Next)
-	}
-	return s.respondInApp(c, http.StatusOK, pane{title: "People", content: views.DirectoryPane(d)}, listJSON(found.Items, d.Next, userJSON))
+	next := pageAfter(c, found.Next, "q", "limit")
+	d := views.Directory{Viewing: s.viewing(c), Search: q.Search, Users: found.Items, Next: next}
+	return s.respondInApp(c, http.StatusOK, pane{title: "People", content: views.DirectoryPane(d)}, listJSON(found.Items, next, userJSON))
 }
 
 func (s *Server) showUser(c *fiber.Ctx) error {
-	username, err := name(c)
+	username, err := usernameParam(c)
 	if err != nil {
 		return err
 	}

@@ -164,7 +164,7 @@ func conversationRow(v Viewing, c chat.Conversation, current bool) templ.Compone
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var7 templ.SafeURL
-		templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinURLErrs(templ.SafeURL(conversationURL(c.With.Username)))
+		templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinURLErrs(templ.SafeURL(ConversationURL(c.With.Username)))
 		if templ_7745c5c3_Err != nil {
 			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/conversation.templ`, Line: 38, Col: 57}
 		}
@@ -177,7 +177,7 @@ func conversationRow(v Viewing, c chat.Conversation, current bool) templ.Compone
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var8 string
-		templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(conversationURL(c.With.Username))
+		templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(ConversationURL(c.With.Username))
 		if templ_7745c5c3_Err != nil {
 			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/conversation.templ`, Line: 39, Col: 44}
 		}

@@ -121,7 +121,7 @@ func goldens() map[string]templ.Component {
 		"profile-disabled":       Profile(viewing, gone),
 		"error":                  ErrorPage("Not Found", "There is nothing at this address.", ""),
 		"error-fault":            ErrorPage("Internal Server Error", "Something went wrong.", "0123-reference"),
-		"error-fragment":         ErrorFragment("No <b>."),
+		"error-fragment":         ErrorFragment("", "No <b>."),
 		"app":                    In(App(frame), ThreadPane(thread())),
 		"app-admin":              In(App(Frame{Viewing: Viewing{root, viewing.Now, viewing.Zone}, Title: "Conversations"}), NoConversation()),
 		"titled":                 In(Titled("Bob"), Profile(viewing, bob)),

@@ -86,12 +86,14 @@ func firstLetter(word string) string {
 	return string(unicode.ToUpper(r))
 }
 
-func conversationURL(username string) string { return "/conversations/" + url.PathEscape(username) }
+// ConversationURL is the page of the viewer's conversation with somebody.
+func ConversationURL(username string) string { return "/conversations/" + url.PathEscape(username) }
 
 func userURL(username string) string { return "/users/" + url.PathEscape(username) }
 
-// withQuery puts parameters, given as name and value in turn, behind a path; those without a value are left out.
-func withQuery(path string, pairs ...string) string {
+// WithQuery puts parameters, given as name and value in turn, behind a path; those without a value are left out. Every
+// address with a query is made here, so that nothing gets into one unescaped.
+func WithQuery(path string, pairs ...string) string {
 	values := url.Values{}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		if pairs[i+1] != "" {

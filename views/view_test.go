@@ -134,8 +134,8 @@ func TestURLs(t *testing.T) {
 	for username, want := range map[string]string{
 		"bob": "bob", "a.b-c_d@e+f": "a.b-c_d@e+f", "josé": "jos%C3%A9", "a/b?c#d": "a%2Fb%3Fc%23d", "%41": "%2541", "..": "..", "": "",
 	} {
-		if got := conversationURL(username); got != "/conversations/"+want {
-			t.Errorf("conversationURL(%q) = %q", username, got)
+		if got := ConversationURL(username); got != "/conversations/"+want {
+			t.Errorf("ConversationURL(%q) = %q", username, got)
 		}
 		if got := userURL(username); got != "/users/"+want {
 			t.Errorf("userURL(%q) = %q", username, got)
@@ -144,8 +144,8 @@ func TestURLs(t *testing.T) {
 	for want, pairs := range map[string][]string{
 		"/x": nil, "/x?a=1": {"a", "1"}, "/x?a=1&b=%26%3D+%2B": {"b", "&= +", "a", "1"}, "/x?b=2": {"a", "", "b", "2"}, "/x?c=3": {"c", "3", "lonely"},
 	} {
-		if got := withQuery("/x", pairs...); got != want {
-			t.Errorf("withQuery(%q) = %q, want %q", pairs, got, want)
+		if got := WithQuery("/x", pairs...); got != want {
+			t.Errorf("WithQuery(%q) = %q, want %q", pairs, got, want)
 		}
 	}
 }
@@ -298,7 +298,7 @@ func TestThreadPane(t *testing.T) {
 		checkArticle(t, doc, m)
 	}
 	older := doc.Find("#older a")
-	if older.AttrOr("href", "") != "/conversations/bob.b?before=7-40" || older.AttrOr("hx-get", "") != "/messages?with=bob.b&before=7-40" {
+	if older.AttrOr("href", "") != "/conversations/bob.b?before=7-40" || older.AttrOr("hx-get", "") != "/messages?before=7-40&with=bob.b" {
 		t.Error("the link to older messages leads elsewhere")
 	}
 }

@@ -13,8 +13,8 @@ import (
 // stopWithin is how long the private database may take to write everything down. The whole of parley ends within 10 s.
 const stopWithin = 4 * time.Second
 
-// openDatabase opens the server of the settings, or starts the private one. close must be called in the end.
-func (p *program) openDatabase(ctx context.Context) (pool *sql.DB, close func() error, err error) {
+// openDatabase opens the server of the settings, or starts the private one. leave must be called in the end.
+func (p *program) openDatabase(ctx context.Context) (pool *sql.DB, leave func() error, err error) {
 	dsn, stop := p.set.DatabaseURL, func() error { return nil }
 	if dsn == "" {
 		server, err := private.Start(ctx, p.set.DataDir, p.log)
@@ -35,7 +35,7 @@ func (p *program) openDatabase(ctx context.Context) (pool *sql.DB, close func() 
 }
 
 // joinDatabase is openDatabase for a command that also works beside a running parley: then it uses that one's database.
-func (p *program) joinDatabase(ctx context.Context) (pool *sql.DB, close func() error, err error) {
+func (p *program) joinDatabase(ctx context.Context) (pool *sql.DB, leave func() error, err error) {
 	if p.set.DatabaseURL != "" {
 		return p.openDatabase(ctx)
 	}
@@ -54,14 +54,21 @@ func (p *program) joinDatabase(ctx context.Context) (pool *sql.DB, close func() 
 }
 
 // withDatabase runs a command on a migrated database.
-func (p *program) withDatabase(ctx context.Context, f func(*sql.DB) error) (err error) {
-	pool, close, err := p.joinDatabase(ctx)
+func (p *program) withDatabase(ctx context.Context, f func(*sql.DB) error) error {
+	return p.withSchemaAsItIs(ctx, func(pool *sql.DB) error {
+		if err := db.Migrate(ctx, pool); err != nil {
+			return err
+		}
+		return f(pool)
+	})
+}
+
+// withSchemaAsItIs runs a command that is about migrations itself.
+func (p *program) withSchemaAsItIs(ctx context.Context, f func(*sql.DB) error) (err error) {
+	pool, leave, err := p.joinDatabase(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, close()) }()
-	if err := db.Migrate(ctx, pool); err != nil {
-		return err
-	}
+	defer func() { err = errors.Join(err, leave()) }()
 	return f(pool)
 }

@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
+	"database/sql"
 	"fmt"
 
 	"parley/db"
@@ -17,17 +17,11 @@ type migrateCmd struct {
 type migrateUpCmd struct{}
 
 // Run brings the schema up to date.
-func (migrateUpCmd) Run(ctx context.Context, p *program) (err error) {
-	pool, close, err := p.joinDatabase(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, close()) }()
-	if err := db.Migrate(ctx, pool); err != nil {
-		return err
-	}
-	fmt.Fprintln(p.out, "The schema is up to date.")
-	return nil
+func (migrateUpCmd) Run(ctx context.Context, p *program) error {
+	return p.withDatabase(ctx, func(*sql.DB) error {
+		fmt.Fprintln(p.out, "The schema is up to date.")
+		return nil
+	})
 }
 
 type migrateDownCmd struct {
@@ -35,35 +29,29 @@ type migrateDownCmd struct {
 }
 
 // Run takes steps back.
-func (cmd migrateDownCmd) Run(ctx context.Context, p *program) (err error) {
-	pool, close, err := p.joinDatabase(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, close()) }()
-	if err := db.MigrateDown(ctx, pool, cmd.Steps); err != nil {
-		return err
-	}
-	fmt.Fprintf(p.out, "The schema went back by %d.\n", cmd.Steps)
-	return nil
+func (cmd migrateDownCmd) Run(ctx context.Context, p *program) error {
+	return p.withSchemaAsItIs(ctx, func(pool *sql.DB) error {
+		if err := db.MigrateDown(ctx, pool, cmd.Steps); err != nil {
+			return err
+		}
+		fmt.Fprintf(p.out, "The schema went back by %d.\n", cmd.Steps)
+		return nil
+	})
 }
 
 type migrateStatusCmd struct{}
 
 // Run shows which step the schema is at.
-func (migrateStatusCmd) Run(ctx context.Context, p *program) (err error) {
-	pool, close, err := p.joinDatabase(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, close()) }()
-	current, latest, dirty, err := db.Status(ctx, pool)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(p.out, "The schema is at step %d of %d.\n", current, latest)
-	if dirty {
-		fmt.Fprintln(p.out, "That step failed halfway. parley migrate up says what to do.")
-	}
-	return nil
+func (migrateStatusCmd) Run(ctx context.Context, p *program) error {
+	return p.withSchemaAsItIs(ctx, func(pool *sql.DB) error {
+		current, latest, dirty, err := db.Status(ctx, pool)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(p.out, "The schema is at step %d of %d.\n", current, latest)
+		if dirty {
+			fmt.Fprintln(p.out, "That step failed halfway. parley migrate up says what to do.")
+		}
+		return nil
+	})
 }

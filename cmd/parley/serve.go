@@ -28,11 +28,11 @@ func (cmd serveCmd) Run(ctx context.Context, p *program) (err error) {
 	if err != nil {
 		return fmt.Errorf("parley can't listen on %s (another program may be using it; --addr chooses another): %w", p.set.Addr, err)
 	}
-	pool, close, err := p.openDatabase(ctx)
+	pool, leave, err := p.openDatabase(ctx)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	defer func() { err = errors.Join(err, close()) }()
+	defer func() { err = errors.Join(err, leave()) }()
 	if err := db.Migrate(ctx, pool); err != nil {
 		return errors.Join(err, listener.Close())
 	}

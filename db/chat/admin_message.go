@@ -2,8 +2,6 @@ package chat
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -159,7 +157,7 @@ func (s *Store) personIn(ctx context.Context, q MessageQuery) (User, error) {
 // onlyMessage gives the one message if it fits what else the query says.
 func (s *Store) onlyMessage(ctx context.Context, q MessageQuery, person User, id MessageID) ([]MessageFacts, error) {
 	row, err := s.q.AdminMessage(ctx, queries.AdminMessageParams{ConversationID: id.Conversation, Seq: id.Seq})
-	if errors.Is(err, sql.ErrNoRows) {
+	if noRow(err) {
 		return nil, nil
 	}
 	m := messageFactsOf(row)
@@ -175,7 +173,7 @@ func containing(text string) string {
 	if text == "" {
 		return "%"
 	}
-	return "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text) + "%"
+	return "%" + escapeLike(text) + "%"
 }
 
 // position is a place in the list of all messages; what comes after it in the list is what is older.
@@ -297,7 +295,7 @@ func (s *scan) lookBack(ctx context.Context, size int) error {
 	floor, err := s.store.q.MessageTimeBack(ctx, queries.MessageTimeBackParams{
 		Since: s.since, BeforeAt: s.at.at, BeforeConversation: s.at.id.Conversation, BeforeSeq: s.at.id.Seq, Offset: int32(size),
 	})
-	if errors.Is(err, sql.ErrNoRows) {
+	if noRow(err) {
 		floor, err, s.ended = s.since, nil, true
 	}
 	if err != nil {

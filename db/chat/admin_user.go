@@ -53,8 +53,6 @@ func (s *Store) Account(ctx context.Context, actor Actor, username string) (Acco
 	return account, fault(err, nobodyCalled(username))
 }
 
-func nobodyCalled(username string) string { return "There is nobody called " + username + "." }
-
 // CreateAccount is CreateUser by an admin: the same rules, and a line in the audit log.
 func (s *Store) CreateAccount(ctx context.Context, actor Actor, n NewUser) (Account, error) {
 	if err := s.mustBeAdmin(ctx, actor); err != nil {
@@ -75,7 +73,11 @@ func (s *Store) CreateAccount(ctx context.Context, actor Actor, n NewUser) (Acco
 // insertLogged gives the account that is there already where the hash is its own: nobody else has that salt, so this
 // is the transaction run again after a commit whose answer was lost.
 func (s *Store) insertLogged(ctx context.Context, t adminTx, n NewUser, hash string) (User, error) {
-	if row, err := t.q.UserByKey(ctx, usernameKey(n.Username)); err == nil && row.PasswordHash == hash {
+	row, err := t.q.UserByKey(ctx, usernameKey(n.Username))
+	if err != nil && !noRow(err) {
+		return User{}, err
+	}
+	if err == nil && row.PasswordHash == hash {
 		return userOf(row), nil
 	}
 	user, err := s.insertUser(ctx, t.q, n, hash)

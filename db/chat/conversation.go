@@ -2,7 +2,6 @@ package chat
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"strconv"
 	"strings"
@@ -125,7 +124,7 @@ func conversationCursor(cursor string) (at time.Time, id uint64, err error) {
 func (s *Store) Conversation(ctx context.Context, viewer User, username string) (Conversation, error) {
 	row, err := s.q.ConversationWith(ctx, queries.ConversationWithParams{Viewer: viewer.ID, UsernameKey: usernameKey(username)})
 	if err != nil {
-		return Conversation{}, fault(err, "There is nobody called "+username+".")
+		return Conversation{}, fault(err, nobodyCalled(username))
 	}
 	return Conversation{
 		ID: uint64(row.ConversationID), With: userOf(row.User), Unread: int(row.Unread),
@@ -168,7 +167,7 @@ func (s *Store) recount(ctx context.Context, viewer User, c *Conversation, seq u
 func lockConversation(ctx context.Context, q *queries.Queries, a, b uint64) (queries.Conversation, error) {
 	pair := queries.LockConversationParams{UserLo: min(a, b), UserHi: max(a, b)}
 	row, err := q.LockConversation(ctx, pair)
-	if err != sql.ErrNoRows {
+	if !noRow(err) {
 		return row, err
 	}
 	id, err := q.CreateConversation(ctx, queries.CreateConversationParams(pair))

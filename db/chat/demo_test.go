@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -379,8 +380,11 @@ func TestDemoHasTheServerCount(t *testing.T) {
 	for table, rows := range map[string]int{"users": 500, "messages": 5000} {
 		var believed int
 		err := town.db.QueryRow("SELECT n_rows FROM mysql.innodb_table_stats WHERE database_name = DATABASE() AND table_name = ?", table).Scan(&believed)
-		if err != nil {
+		if err != nil && os.Getenv("PARLEY_TEST_DATABASE_URL") != "" {
 			t.Skipf("this server doesn't say what it believes: %v", err)
+		}
+		if err != nil {
+			t.Fatal(err)
 		}
 		if believed < rows/2 || believed > 2*rows {
 			t.Errorf("the server believes that there are %d %s", believed, table)

@@ -12,6 +12,7 @@ var (
 	Canonical       = canonical
 	UsernameKey     = usernameKey
 	SearchKey       = searchKey
+	HashPassword    = hashPassword
 	PasswordMatches = passwordMatches
 	NoSuchUserHash  = noSuchUserHash
 )

@@ -92,10 +92,10 @@ func (s *Store) sentBefore(ctx context.Context, sender, recipient User, clientID
 
 // notSent lets a refusal stand unless the database couldn't say.
 func notSent(err, refused error) error {
-	if err = fault(err, ""); err == nil || KindOf(err) == NotFound {
+	if err == nil || noRow(err) {
 		return refused
 	}
-	return err
+	return fault(err, "")
 }
 
 // storeMessage looks the client ID up before it writes, under the conversation's lock. That is what makes it safe to
@@ -109,7 +109,7 @@ func (s *Store) storeMessage(ctx context.Context, q *queries.Queries, sender, re
 	if err == nil {
 		return stored, true, sameBody(stored, body)
 	}
-	if KindOf(fault(err, "")) != NotFound {
+	if !noRow(err) {
 		return queries.Message{}, false, err
 	}
 	row := queries.CreateMessageParams{
@@ -153,7 +153,7 @@ func (s *Store) checkDraft(ctx context.Context, d Draft) (recipient User, client
 	case strings.TrimSpace(d.Recipient) == "":
 		f.add("recipient", "Say whom the message is for.")
 	case KindOf(err) == NotFound:
-		f.add("recipient", "There is nobody called "+d.Recipient+".")
+		f.add("recipient", nobodyCalled(d.Recipient))
 	case err != nil:
 		return User{}, clientID, "", err
 	case recipient.Disabled():

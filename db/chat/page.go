@@ -49,10 +49,14 @@ func badCursor(field string) error {
 
 // likePattern matches keys that hold the words of q in their order.
 func likePattern(q string) []byte {
-	escape := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 	words := strings.Fields(canonical(q))
 	for i, w := range words {
-		words[i] = escape.Replace(w)
+		words[i] = escapeLike(w)
 	}
 	return []byte("%" + strings.Join(words, "%") + "%")
+}
+
+// escapeLike takes from LIKE's wildcards what they mean, so that people find what they typed.
+func escapeLike(text string) string {
+	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text)
 }

@@ -37,8 +37,8 @@ func checkPassword(f fields, password string) {
 	}
 }
 
-// HashPassword gives the password's Argon2id hash in the PHC string format, with a fresh salt.
-func HashPassword(password string) string {
+// hashPassword gives the password's Argon2id hash in the PHC string format, with a fresh salt.
+func hashPassword(password string) string {
 	salt := make([]byte, argonSalt)
 	_, _ = rand.Read(salt) // never fails since Go 1.24
 	key := argon2.IDKey([]byte(password), salt, argonTime, argonMemory, argonThreads, argonKey)

@@ -147,7 +147,7 @@ func fault(err error, notFoundText string) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, sql.ErrNoRows):
+	case noRow(err):
 		return notFound(notFoundText)
 	case retriable(err):
 		return unavailable(err)
@@ -155,6 +155,9 @@ func fault(err error, notFoundText string) error {
 		return err
 	}
 }
+
+// noRow says whether a look-up failed only because there is nothing to find.
+func noRow(err error) bool { return errors.Is(err, sql.ErrNoRows) }
 
 func duplicateKey(err error) bool {
 	server, ok := errors.AsType[*mysql.MySQLError](err)

@@ -3,7 +3,6 @@ package chat
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"time"
 
 	"parley/queries"
@@ -78,7 +77,7 @@ func (s *Store) hash(ctx context.Context, password string) (string, error) {
 		return "", err
 	}
 	defer release()
-	return HashPassword(password), nil
+	return hashPassword(password), nil
 }
 
 func (s *Store) insertUser(ctx context.Context, q *queries.Queries, n NewUser, hash string) (User, error) {
@@ -106,7 +105,7 @@ func whichIsTaken(ctx context.Context, q *queries.Queries, key []byte) error {
 	switch {
 	case err == nil:
 		f.add("username", "Somebody has this username already. Choose another.")
-	case errors.Is(err, sql.ErrNoRows):
+	case noRow(err):
 		f.add("email", emailTaken)
 	default:
 		return err
@@ -120,10 +119,12 @@ func nullString(text string) sql.NullString { return sql.NullString{String: text
 func (s *Store) UserByName(ctx context.Context, username string) (User, error) {
 	row, err := s.q.UserByKey(ctx, usernameKey(username))
 	if err != nil {
-		return User{}, fault(err, "There is nobody called "+username+".")
+		return User{}, fault(err, nobodyCalled(username))
 	}
 	return userOf(row), nil
 }
+
+func nobodyCalled(username string) string { return "There is nobody called " + username + "." }
 
 // AnyUser says whether there is an account at all.
 func (s *Store) AnyUser(ctx context.Context) (bool, error) {
@@ -165,7 +166,7 @@ func userPage(rows []queries.User, limit int, err error) (Page[User], error) {
 // gets the same error (kind Denied) after the same time.
 func (s *Store) Authenticate(ctx context.Context, username, password string) (User, error) {
 	row, err := s.q.UserByKey(ctx, usernameKey(username))
-	if KindOf(fault(err, "")) == NotFound {
+	if noRow(err) {
 		row, err = queries.User{PasswordHash: noSuchUserHash, DisabledAt: sql.NullTime{Valid: true}}, nil
 	}
 	if err != nil {

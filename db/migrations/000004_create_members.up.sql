@@ -1,4 +1,5 @@
 -- One row for each person in a conversation (one row in all for notes to oneself), with that person's watermarks.
+-- last_delivered_seq is for delivery receipts and not kept yet.
 CREATE TABLE members (
   user_id            BIGINT UNSIGNED NOT NULL,
   conversation_id    BIGINT UNSIGNED NOT NULL,

@@ -8,6 +8,5 @@ CREATE TABLE audit_events (
   conversation_id BIGINT UNSIGNED NULL,
   seq             BIGINT UNSIGNED NULL,
   ip              VARCHAR(45)     NOT NULL,
-  PRIMARY KEY (id),
-  KEY audit_events_subject (subject_id, id)
+  PRIMARY KEY (id)
 ) DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin
