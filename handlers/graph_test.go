@@ -18,7 +18,7 @@ import (
 
 // mayImport is who may import whom: DESIGN section 3. A package that isn't here has no place in it yet.
 var mayImport = map[string][]string{
-	"parley/cmd/parley":      {"db", "db/chat", "db/private", "handlers", "handlers/fanout", "handlers/mail"},
+	"parley/cmd/parley":      {"db", "db/chat", "db/demo", "db/private", "handlers", "handlers/fanout", "handlers/mail"},
 	"parley/handlers":        {"views", "static", "db/chat", "handlers/hub", "handlers/fanout", "handlers/mail"},
 	"parley/handlers/hub":    {},
 	"parley/handlers/fanout": {"db/chat"},
@@ -27,6 +27,7 @@ var mayImport = map[string][]string{
 	"parley/static":          {},
 	"parley/db":              {},
 	"parley/db/chat":         {"queries"},
+	"parley/db/demo":         {"db/chat"},
 	"parley/db/private":      {},
 	"parley/db/dbtest":       {"db", "db/private"}, // for tests alone: nobody imports it
 	"parley/queries":         {},
@@ -36,6 +37,7 @@ var mayImport = map[string][]string{
 var mustNotReach = map[string][]string{
 	"parley/db":           {"net/http", "github.com/gofiber/", "github.com/a-h/templ", "github.com/valyala/"},
 	"parley/db/chat":      {"net/http", "github.com/gofiber/", "github.com/a-h/templ", "github.com/valyala/", "parley/handlers", "parley/views"},
+	"parley/db/demo":      {"net/http", "github.com/gofiber/", "github.com/a-h/templ", "github.com/valyala/", "parley/handlers", "parley/views"},
 	"parley/db/private":   {"net/http", "github.com/gofiber/", "github.com/a-h/templ", "github.com/valyala/"},
 	"parley/queries":      {"net/http", "github.com/gofiber/", "github.com/a-h/templ", "github.com/valyala/", "parley/db"},
 	"parley/handlers/hub": {"net/http", "github.com/gofiber/", "github.com/fasthttp/", "github.com/valyala/", "database/sql", "parley/db", "parley/queries"},

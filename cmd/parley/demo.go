@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"parley/db/chat"
+	"parley/db/demo"
 )
 
 type demoCmd struct {
@@ -36,22 +37,22 @@ func (cmd demoCmd) Run(ctx context.Context, p *program) error {
 
 // makeDemo finds a password where none is given. That one is on file before anybody has it, so that a run that is cut
 // short leaves no accounts behind that nobody can use; a given one gets there once it has proved to be good enough.
-func (p *program) makeDemo(ctx context.Context, store *chat.Store, cmd demoCmd) (_ chat.DemoResult, password string, err error) {
+func (p *program) makeDemo(ctx context.Context, store *chat.Store, cmd demoCmd) (_ demo.Result, password string, err error) {
 	password = cmd.Password
 	if password == "" {
 		if password, err = p.demoPassword(); err != nil {
-			return chat.DemoResult{}, "", err
+			return demo.Result{}, "", err
 		}
 	}
-	o := chat.DemoOptions{Users: cmd.Users, Messages: cmd.Messages, Password: password}
-	result, err := store.Demo(ctx, o, (&progress{to: p.err, every: progressEvery, now: time.Now}).report)
+	o := demo.Options{Users: cmd.Users, Messages: cmd.Messages, Password: password}
+	result, err := demo.Make(ctx, store, o, (&progress{to: p.err, every: progressEvery, now: time.Now}).report)
 	if err != nil {
 		return result, password, err
 	}
 	return result, password, p.keepDemoPassword(password)
 }
 
-func (p *program) printDemo(r chat.DemoResult, password string, took time.Duration) {
+func (p *program) printDemo(r demo.Result, password string, took time.Duration) {
 	fmt.Fprintf(p.out, "%d people and %d messages were made in %s.\n", r.PeopleMade, r.MessagesMade, took.Round(10*time.Millisecond))
 	if len(r.Taken) > 0 {
 		fmt.Fprintf(p.out, "Accounts that aren't the demo's have these names and were left alone: %s.\n", strings.Join(r.Taken, ", "))
@@ -122,7 +123,7 @@ func (p *program) logSignIns(ctx context.Context, store *chat.Store, address str
 // demoSignIns finds two people who can sign in with the password: one for each of two browsers that talk with each
 // other. Whoever has changed it since is passed over.
 func demoSignIns(ctx context.Context, store *chat.Store, password string) (usernames []string, _ error) {
-	people, err := store.DemoPeople(ctx)
+	people, err := demo.People(ctx, store)
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +195,7 @@ type progress struct {
 	next  time.Time
 }
 
-func (p *progress) report(at chat.DemoProgress) {
+func (p *progress) report(at demo.Progress) {
 	now := p.now()
 	if at.Step != p.step {
 		p.step, p.began, p.base, p.next = at.Step, now, at.Done, now.Add(p.every)

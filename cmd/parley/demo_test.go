@@ -11,6 +11,7 @@ import (
 
 	"parley/db/chat"
 	"parley/db/dbtest"
+	"parley/db/demo"
 )
 
 // demoTown is a database and a data directory that isn't there yet.
@@ -156,12 +157,12 @@ func TestServeDemoOnADatabaseInUse(t *testing.T) {
 	if _, err := os.Stat(town.file()); err == nil {
 		t.Error("there is a password for nobody")
 	}
-	if people, err := town.store.DemoPeople(t.Context()); err != nil || len(people) != 0 {
+	if people, err := demo.People(t.Context(), town.store); err != nil || len(people) != 0 {
 		t.Errorf("demo people were made: %v %v", people, err)
 	}
 
 	// A password that nobody has, as from another database.
-	if _, err := town.store.Demo(t.Context(), chat.DemoOptions{Users: 2, Password: password}, nil); err != nil {
+	if _, err := demo.Make(t.Context(), town.store, demo.Options{Users: 2, Password: password}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.MkdirAll(town.dir, 0o700); err != nil {
@@ -205,18 +206,18 @@ func TestProgressIsSilentAtFirst(t *testing.T) {
 	p := progress{to: &out, every: 5 * time.Second, now: func() time.Time { return now }}
 	for _, at := range []struct {
 		after time.Duration
-		chat.DemoProgress
+		demo.Progress
 		want string
 	}{
-		{0, chat.DemoProgress{Step: "people", Done: 10, Total: 30}, ""},
-		{4 * time.Second, chat.DemoProgress{Step: "people", Done: 20, Total: 30}, ""},
-		{4 * time.Second, chat.DemoProgress{Step: "messages", Done: 1000, Total: 9000}, ""}, // a step has its own time
-		{5 * time.Second, chat.DemoProgress{Step: "messages", Done: 2000, Total: 9000}, "2000 of 9000 messages, 200 per second, 35s left\n"},
-		{time.Second, chat.DemoProgress{Step: "messages", Done: 2200, Total: 9000}, ""},
+		{0, demo.Progress{Step: "people", Done: 10, Total: 30}, ""},
+		{4 * time.Second, demo.Progress{Step: "people", Done: 20, Total: 30}, ""},
+		{4 * time.Second, demo.Progress{Step: "messages", Done: 1000, Total: 9000}, ""}, // a step has its own time
+		{5 * time.Second, demo.Progress{Step: "messages", Done: 2000, Total: 9000}, "2000 of 9000 messages, 200 per second, 35s left\n"},
+		{time.Second, demo.Progress{Step: "messages", Done: 2200, Total: 9000}, ""},
 	} {
 		now = now.Add(at.after)
 		out.Reset()
-		if p.report(at.DemoProgress); out.String() != at.want {
+		if p.report(at.Progress); out.String() != at.want {
 			t.Errorf("%+v: %q", at, out.String())
 		}
 	}

@@ -37,6 +37,13 @@ func checkPassword(f fields, password string) {
 	}
 }
 
+// CheckPassword says what is wrong with a password: an Invalid error names the field password.
+func CheckPassword(password string) error {
+	f := fields{}
+	checkPassword(f, password)
+	return f.err("The password can't be used.")
+}
+
 // hashPassword gives the password's Argon2id hash in the PHC string format, with a fresh salt.
 func hashPassword(password string) string {
 	salt := make([]byte, argonSalt)

@@ -1,4 +1,4 @@
-package chat_test
+package demo_test
 
 import (
 	"context"
@@ -13,11 +13,12 @@ import (
 
 	"parley/db/chat"
 	"parley/db/dbtest"
+	"parley/db/demo"
 )
 
 const demoPassword = "tall beans and a heron"
 
-// broken counts what breaks a promise of this package in the data as it is, whoever wrote it.
+// broken counts what breaks a promise of package chat in the data as it is, whoever wrote it.
 var broken = map[string]string{
 	"a conversation's counters aren't those of its messages": `
 		SELECT COUNT(*) FROM conversations c LEFT JOIN (
@@ -78,9 +79,9 @@ func newTown(t *testing.T) town {
 	return town{t, db, chat.New(db, chat.Options{})}
 }
 
-func (t town) demo(users, messages int) chat.DemoResult {
+func (t town) demo(users, messages int) demo.Result {
 	t.Helper()
-	result, err := t.store.Demo(t.Context(), chat.DemoOptions{Users: users, Messages: messages, Password: demoPassword}, nil)
+	result, err := demo.Make(t.Context(), t.store, demo.Options{Users: users, Messages: messages, Password: demoPassword}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,14 +162,14 @@ func TestDemoGrows(t *testing.T) {
 func TestDemoIsWholeAtEachMomentAndGoesOn(t *testing.T) {
 	town := newTown(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	options := chat.DemoOptions{Users: 60, Messages: 12_000, Password: demoPassword}
+	options := demo.Options{Users: 60, Messages: 12_000, Password: demoPassword}
 	var watcher sync.WaitGroup
 	watcher.Go(func() {
 		for ctx.Err() == nil {
 			mustBeWhole(t, town.db)
 		}
 	})
-	_, err := town.store.Demo(ctx, options, func(at chat.DemoProgress) {
+	_, err := demo.Make(ctx, town.store, options, func(at demo.Progress) {
 		if at.Step == "messages" && at.Done > options.Messages/2 {
 			cancel()
 		}
@@ -208,7 +209,7 @@ func TestDemoPeopleSignIn(t *testing.T) {
 	if n := number(t, town.db, "SELECT COUNT(DISTINCT password_hash) FROM users"); n != 1 {
 		t.Errorf("%d hashes were made", n)
 	}
-	people, err := town.store.DemoPeople(t.Context())
+	people, err := demo.People(t.Context(), town.store)
 	if err != nil || !slices.Equal(people, result.Named) {
 		t.Errorf("the people with names are %v: %v", people, err)
 	}
@@ -278,7 +279,7 @@ func TestDemoPasswordChanges(t *testing.T) {
 	if _, err := town.store.SessionByToken(t.Context(), token); err != nil {
 		t.Errorf("the same password again ended a session: %v", err)
 	}
-	if _, err := town.store.Demo(t.Context(), chat.DemoOptions{Users: 10, Password: "another one"}, nil); err != nil {
+	if _, err := demo.Make(t.Context(), town.store, demo.Options{Users: 10, Password: "another one"}, nil); err != nil {
 		t.Fatal(err)
 	}
 	for _, username := range []string{"alice", "demo00001"} {
@@ -294,9 +295,9 @@ func TestDemoPasswordChanges(t *testing.T) {
 // Two runs at once would each make all of it.
 func TestDemoRunsAlone(t *testing.T) {
 	town := newTown(t)
-	options := chat.DemoOptions{Users: 3, Messages: 10, Password: demoPassword}
-	_, err := town.store.Demo(t.Context(), options, func(chat.DemoProgress) {
-		if _, err := town.store.Demo(t.Context(), options, nil); chat.KindOf(err) != chat.Unavailable {
+	options := demo.Options{Users: 3, Messages: 10, Password: demoPassword}
+	_, err := demo.Make(t.Context(), town.store, options, func(demo.Progress) {
+		if _, err := demo.Make(t.Context(), town.store, options, nil); chat.KindOf(err) != chat.Unavailable {
 			t.Errorf("a second run at the same time: %v", err)
 		}
 	})
@@ -308,12 +309,12 @@ func TestDemoRunsAlone(t *testing.T) {
 
 func TestDemoRefuses(t *testing.T) {
 	town := newTown(t)
-	for field, o := range map[string]chat.DemoOptions{
+	for field, o := range map[string]demo.Options{
 		"users":    {Users: 0, Messages: 1, Password: demoPassword},
 		"messages": {Users: 1, Messages: -1, Password: demoPassword},
 		"password": {Users: 1, Messages: 1, Password: "short"},
 	} {
-		_, err := town.store.Demo(t.Context(), o, nil)
+		_, err := demo.Make(t.Context(), town.store, o, nil)
 		var rule *chat.Error
 		if chat.KindOf(err) != chat.Invalid || !asError(err, &rule) || len(rule.Fields[field]) == 0 {
 			t.Errorf("%s: %v", field, err)

@@ -1,4 +1,4 @@
-package chat
+package demo
 
 import (
 	"fmt"
@@ -7,11 +7,13 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"parley/db/chat"
 )
 
-// demoNames are the people with names. The first is an admin. Among the names are the ones that pages get wrong first:
+// withNames are the people with names. The first is an admin. Among the names are the ones that pages get wrong first:
 // another script, one from right to left, a username beyond ASCII, and the longest display name there can be.
-var demoNames = []demoName{
+var withNames = []person{
 	{username: "alice", display: "Alice Lindqvist"},
 	{username: "bob", display: "Bob Okafor"},
 	{username: "mei", display: "林 美雨"},
@@ -22,23 +24,23 @@ var demoNames = []demoName{
 	{username: "maximiliana", display: "Maximiliana Wilhelmina von und zu Hohenfels-Bergheim-Lindenstein"},
 }
 
-// demoScript is a written conversation, told so that a has something to read where anything is unread.
-type demoScript struct {
+// script is a written conversation, told so that a has something to read where anything is unread.
+type script struct {
 	a, b   string // usernames, twice the same for notes
 	ends   int    // how many minutes ago the last message was sent
 	unread int    // how many of the last messages a has not read
-	says   []demoSays
+	says   []said
 }
 
-// demoSays is one message, some minutes after the one before it.
-type demoSays struct {
+// said is one message, some minutes after the one before it.
+type said struct {
 	who   string
 	pause int
 	body  string
 }
 
-// demoScriptSpan is longer than every script.
-const demoScriptSpan = 28 * 24 * time.Hour
+// scriptSpan is longer than every script.
+const scriptSpan = 28 * 24 * time.Hour
 
 // Pauses, in minutes.
 const (
@@ -46,27 +48,27 @@ const (
 	aDay   = 24 * anHour
 )
 
-// demoScriptSpace makes the same client IDs of the same script in every run, which is how a run knows what is there.
-var demoScriptSpace = uuid.MustParse("6e0f1f0c-52b5-4b0c-9d43-7a1f36a2c8de")
+// scriptSpace makes the same client IDs of the same script in every run, which is how a run knows what is there.
+var scriptSpace = uuid.MustParse("6e0f1f0c-52b5-4b0c-9d43-7a1f36a2c8de")
 
-func (s demoScript) piece(ids map[string]uint64, now time.Time) demoPiece {
+func (s script) piece(ids map[string]uint64, now time.Time) chat.ImportPiece {
 	n := len(s.says)
-	p := demoPiece{pair: [2]uint64{ids[s.a], ids[s.b]}, lines: make([]demoLine, n), read: [2]int{n - s.unread, n}}
+	p := chat.ImportPiece{Pair: [2]uint64{ids[s.a], ids[s.b]}, Lines: make([]chat.ImportLine, n), Read: [2]int{n - s.unread, n}}
 	at := now.Add(-time.Duration(s.ends) * time.Minute)
 	for i, says := range s.says {
-		key := uuid.NewSHA1(demoScriptSpace, fmt.Appendf(nil, "%s %s %d", s.a, s.b, i))
-		p.lines[i] = demoLine{sender: ids[says.who], key: key, body: strings.TrimSpace(says.body)}
+		key := uuid.NewSHA1(scriptSpace, fmt.Appendf(nil, "%s %s %d", s.a, s.b, i))
+		p.Lines[i] = chat.ImportLine{Sender: ids[says.who], ClientID: key, Body: strings.TrimSpace(says.body)}
 	}
 	for i := n - 1; i >= 0; i-- {
 		seconds := time.Duration(i*37%60) * time.Second // nobody writes on the minute; pauses of a minute stay pauses
-		p.lines[i].at = at.Add(-seconds)
+		p.Lines[i].SentAt = at.Add(-seconds)
 		at = at.Add(-time.Duration(s.says[i].pause) * time.Minute)
 	}
 	return p
 }
 
-var demoScripts = []demoScript{
-	{a: "alice", b: "bob", ends: 4, unread: 2, says: []demoSays{
+var scripts = []script{
+	{a: "alice", b: "bob", ends: 4, unread: 2, says: []said{
 		{"bob", 0, "Hi Alice! So this is the new chat. Can you see this?"},
 		{"alice", 6, "I can 👋"},
 		{"alice", 1, "It even works on the old tablet in the kitchen."},
@@ -130,7 +132,7 @@ var demoScripts = []demoScript{
 		{"bob", 5, "The gardener does 🍰"},
 		{"bob", 2, "Gate's open. Mind the hose, it's right across the path."},
 	}},
-	{a: "alice", b: "priya", ends: 38, unread: 3, says: []demoSays{
+	{a: "alice", b: "priya", ends: 38, unread: 3, says: []said{
 		{"priya", 0, "Hello Alice, Bob said you are the one to ask about accounts here. Could my sister have one?"},
 		{"alice", 50, "Of course. Which username would she like?"},
 		{"priya", 4, "“kavi”, if it's free."},
@@ -155,7 +157,7 @@ var demoScripts = []demoScript{
 		{"priya", 1, "So it's inside, at my place, and everybody brings slippers."},
 		{"priya", 2, "You too! The floor is new."},
 	}},
-	{a: "alice", b: "søren", ends: 3*anHour + 12, unread: 1, says: []demoSays{
+	{a: "alice", b: "søren", ends: 3*anHour + 12, unread: 1, says: []said{
 		{"alice", 0, "Søren, do you have a bench?"},
 		{"søren", 20, "I have two. Why?"},
 		{"alice", 2, "Priya's party. Could one of them travel?"},
@@ -168,7 +170,7 @@ var demoScripts = []demoScript{
 		{"alice", 11, "“revised again final 2” 👏"},
 		{"søren", 5 * anHour, "Bob was here, the bench is in the car. He asked whether it needs a seat belt."},
 	}},
-	{a: "alice", b: "nabil", ends: anHour + 26, says: []demoSays{
+	{a: "alice", b: "nabil", ends: anHour + 26, says: []said{
 		{"nabil", 0, "صباح الخير يا أليس! هل وصلتِ إلى البيت بخير؟"},
 		{"alice", 30, "صباح النور! نعم، شكراً 😊"},
 		{"nabil", 2, "Your Arabic gets better every week."},
@@ -187,7 +189,7 @@ var demoScripts = []demoScript{
 		{"nabil", 12, "عفواً 🌧️"},
 		{"alice", 3 * anHour, "See you on Tuesday, with notebook and cheese."},
 	}},
-	{a: "alice", b: "mei", ends: 7*anHour + 5, says: []demoSays{
+	{a: "alice", b: "mei", ends: 7*anHour + 5, says: []said{
 		{"mei", 0, "Good news: the kiln is repaired 🔥"},
 		{"alice", 22, "At last! Then my crooked bowl can become a crooked bowl for ever."},
 		{"mei", 3, "Crooked is the style this year."},
@@ -205,7 +207,7 @@ var demoScripts = []demoScript{
 		{"alice", 17, "Now I know it."},
 		{"mei", 1, "Now you know it 🙃"},
 	}},
-	{a: "alice", b: "wanjiru", ends: 2*aDay + 3*anHour, says: []demoSays{
+	{a: "alice", b: "wanjiru", ends: 2*aDay + 3*anHour, says: []said{
 		{"alice", 0, "Wanjiru, are you missing a blue umbrella?"},
 		{"wanjiru", 2 * anHour, "YES. Since March! Where is it?"},
 		{"alice", 4, "In my hall. It has been very well-behaved."},
@@ -218,7 +220,7 @@ var demoScripts = []demoScript{
 		{"wanjiru", 3, "With string and paper cups! Wednesday, second lesson."},
 		{"alice", 1, "👍"},
 	}},
-	{a: "alice", b: "maximiliana", ends: 3*aDay + 7*anHour, says: []demoSays{
+	{a: "alice", b: "maximiliana", ends: 3*aDay + 7*anHour, says: []said{
 		{"maximiliana", 0, "Dear Alice, does my full name fit anywhere in this program?"},
 		{"alice", 26, "Almost everywhere. It looks very dignified."},
 		{"maximiliana", 3, "The bank cuts me off after “von und zu Hohen”. The dentist calls me Max."},
@@ -231,13 +233,13 @@ var demoScripts = []demoScript{
 		{"alice", 50, "It isn't too long. I want to know everything about the cow."},
 		{"maximiliana", 6, "There are forty more pages, and not one word about the cow."},
 	}},
-	{a: "alice", b: "alice", ends: 21 * anHour, says: []demoSays{
+	{a: "alice", b: "alice", ends: 21 * anHour, says: []said{
 		{"alice", 0, "Shopping:\nyeast\nlight bulb (E14)\nlemons, always more lemons"},
 		{"alice", 3*aDay + 4*anHour, "Wifi at the community hall: the password is on the back of the router"},
 		{"alice", 5*aDay + anHour, "Ask Mei about glaze for the crack"},
 		{"alice", 4*aDay + 6*anHour, "✅ chairs\n✅ bench\n⬜ music\n⬜ slippers!"},
 	}},
-	{a: "bob", b: "wanjiru", ends: 17, unread: 1, says: []demoSays{
+	{a: "bob", b: "wanjiru", ends: 17, unread: 1, says: []said{
 		{"bob", 0, "Alice has your umbrella."},
 		{"wanjiru", 1, "I know! News travels faster than rain in this village."},
 		{"bob", 3, "Could the school use two trays of tomato seedlings? We have far too many."},
@@ -248,7 +250,7 @@ var demoScripts = []demoScript{
 		{"bob", 20, "Long live Captain."},
 		{"wanjiru", 2*aDay + 8*anHour, "Captain is now the tallest. Just so you know."},
 	}},
-	{a: "bob", b: "mei", ends: 2*anHour + 9, unread: 3, says: []demoSays{
+	{a: "bob", b: "mei", ends: 2*anHour + 9, unread: 3, says: []said{
 		{"bob", 0, "Is my heron fired?"},
 		{"mei", 45, "Your heron is fired."},
 		{"bob", 1, "And does it stand?"},
@@ -258,17 +260,17 @@ var demoScripts = []demoScript{
 		{"mei", 1, "Bring a box."},
 		{"mei", 1, "A tall one 📦"},
 	}},
-	{a: "bob", b: "bob", ends: 30 * anHour, says: []demoSays{
+	{a: "bob", b: "bob", ends: 30 * anHour, says: []said{
 		{"bob", 0, "Beans: 24 poles, 2 m\nPeas: the old net will do"},
 		{"bob", 8*aDay + 3*anHour, "Library until Friday!!"},
 	}},
-	{a: "priya", b: "nabil", ends: 11 * anHour, says: []demoSays{
+	{a: "priya", b: "nabil", ends: 11 * anHour, says: []said{
 		{"priya", 0, "Alice says you have a word for rain on a roof?"},
 		{"nabil", 35, "مطر على السطح"},
 		{"priya", 2, "Beautiful. I have nine hours of it."},
 		{"nabil", 4, "Then you need nine hours of tea 🍵"},
 	}},
-	{a: "søren", b: "maximiliana", ends: 4*aDay + 9*anHour, says: []demoSays{
+	{a: "søren", b: "maximiliana", ends: 4*aDay + 9*anHour, says: []said{
 		{"maximiliana", 0, "Søren, could you look at the museum's door? It opens only for people it likes."},
 		{"søren", anHour, "Tomorrow at four. Does it like me?"},
 		{"maximiliana", 2, "Everybody's door likes you."},
@@ -279,11 +281,11 @@ var demoScripts = []demoScript{
 
 // Given and family names of the people with numbers.
 var (
-	demoGiven = strings.Fields(`Amara Anton Asha Aylin Beatriz Bram Carlos Chidi Clara Dalia Daniel Dimitri Elif Emeka Emma Esra
+	givenNames = strings.Fields(`Amara Anton Asha Aylin Beatriz Bram Carlos Chidi Clara Dalia Daniel Dimitri Elif Emeka Emma Esra
 		Farid Fatou Felix Freya Gita Goran Hana Hugo Ida Imani Ivo Jakub Jana João Kaito Karin Kofi Lars Leila Lucía Magnus
 		Malika Mateo Mina Nadia Naoko Nils Noor Olga Omar Paula Pavel Quynh Rafael Ravi Rosa Sanna Selim Tariq Thandi Uma
 		Vera Wei Xenia Yara Yuto Zainab Zoltán`)
-	demoFamily = strings.Fields(`Abara Alvarim Anders Aydin Banerjee Barros Bergström Castellan Chaudhry Dahlberg Demir Diallo
+	familyNames = strings.Fields(`Abara Alvarim Anders Aydin Banerjee Barros Bergström Castellan Chaudhry Dahlberg Demir Diallo
 		Duarte Eklund Fernhout Gerber Ghorbani Hakimi Halloran Hegedűs Ibáñez Ivarsson Jelinek Kamara Kaplan Kowalczyk
 		Kuznik Lahiri Lemaire Lindgren Maalouf Marchetti Mbeni-Rowe Morikawa Nakano Ndiaye Nebeský Oduya Oliveira Osei
 		Petrescu Pham Quispe Ramaswamy Rinaldi Sato Schreiber Sarkan Soler Suzuki-Lund Tamm Tran Ueda Vadász Verbeek Wambui
@@ -292,53 +294,53 @@ var (
 
 // What people with numbers say is put together from these. It reads like talk, and no two pages of it look the same.
 var (
-	demoOpening = []string{
+	opening = []string{
 		"Hi!", "Good morning.", "By the way:", "Quick question.", "Oh, and", "One more thing:", "Ha!", "You won't believe it:",
 		"Just so that nobody looks for it:", "Thanks!", "Sorry for the late answer.", "Well then.", "Hm.", "Good news:", "No hurry, but",
 		"I asked around:", "As promised:", "Wait,",
 	}
-	demoDoing = []string{
+	doing = []string{
 		"I've left", "we still need", "somebody found", "I can't find", "please keep", "there is room for", "I've repaired",
 		"you can fetch", "Tuesday is the day for", "nobody has seen", "the neighbours lent us", "I could bring", "let's put",
 		"they delivered", "we should paint", "I've packed",
 	}
-	demoThing = []string{
+	thing = []string{
 		"the ladder", "two jars of honey", "the big tent", "your scarf", "the spare key", "a box of old letters", "the projector",
 		"three bicycles", "the coffee grinder", "a sack of potatoes", "the blue chairs", "the guitar", "the first-aid kit", "my notes",
 		"the map with the red crosses", "a cake for twelve", "the garden hose", "the board games", "two tickets", "the long table",
 		"that strange lamp", "the rain barrel", "the extension lead", "an accordion",
 	}
-	demoWhere = []string{
+	where = []string{
 		"by the back door", "in the office", "for the weekend", "at the station", "behind the shed", "for the children's party",
 		"in the blue bag", "until Friday", "next to the printer", "on the top shelf", "in the community hall", "for tomorrow evening",
 		"under the stairs", "at the market", "before it rains", "in the library",
 	}
-	demoEnding = []string{
+	ending = []string{
 		"", "", "", "", " Is that all right?", " Tell me what you think.", " See you later!", " More tomorrow.", " 🙂", " 👍", " 🎉", " 🌻",
 		" Thank you!", " I'm serious.", " Don't ask.", " What time suits you?",
 	}
-	demoShort = []string{
+	short = []string{
 		"Yes!", "No problem.", "👍", "Really?", "On my way.", "😂", "Ok", "In a minute", "Perfect, thanks", "Where?", "Me too",
 		"❤️", "Tomorrow, then.", "Sounds good", "Not today", "Good night 🌙",
 	}
 )
 
-// demoSentence makes up a message.
-func demoSentence(rng *rand.Rand) string {
+// sentence makes up a message.
+func sentence(rng *rand.Rand) string {
 	switch rng.IntN(16) {
 	case 0, 1, 2:
-		return oneOf(rng, demoShort)
+		return oneOf(rng, short)
 	case 3:
-		return oneOf(rng, demoOpening) + "\n- " + oneOf(rng, demoThing) + "\n- " + oneOf(rng, demoThing) + "\n- " + oneOf(rng, demoThing)
+		return oneOf(rng, opening) + "\n- " + oneOf(rng, thing) + "\n- " + oneOf(rng, thing) + "\n- " + oneOf(rng, thing)
 	case 4:
-		return demoClause(rng) + " " + demoClause(rng) + "\n\n" + demoClause(rng) + oneOf(rng, demoEnding)
+		return clause(rng) + " " + clause(rng) + "\n\n" + clause(rng) + oneOf(rng, ending)
 	default:
-		return demoClause(rng) + oneOf(rng, demoEnding)
+		return clause(rng) + oneOf(rng, ending)
 	}
 }
 
-func demoClause(rng *rand.Rand) string {
-	return oneOf(rng, demoOpening) + " " + oneOf(rng, demoDoing) + " " + oneOf(rng, demoThing) + " " + oneOf(rng, demoWhere) + "."
+func clause(rng *rand.Rand) string {
+	return oneOf(rng, opening) + " " + oneOf(rng, doing) + " " + oneOf(rng, thing) + " " + oneOf(rng, where) + "."
 }
 
 func oneOf(rng *rand.Rand, texts []string) string { return texts[rng.IntN(len(texts))] }

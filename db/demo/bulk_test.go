@@ -1,4 +1,4 @@
-package chat
+package demo
 
 import (
 	"strings"
@@ -13,7 +13,7 @@ func TestDemoPlanIsUnevenAndExact(t *testing.T) {
 	total, longest := 0, 0
 	conversations := map[int]map[int]bool{}
 	last := 0.0
-	for talk := range demoPlan(people, messages) {
+	for talk := range plan(people, messages) {
 		total += talk.messages
 		longest = max(longest, talk.messages)
 		if talk.messages < 1 || talk.a == talk.b || max(talk.a, talk.b) >= people {
@@ -44,7 +44,7 @@ func TestDemoPlanForAnyNumberOfPeople(t *testing.T) {
 	for people := 1; people < 30; people++ {
 		for _, messages := range []int{1, 50, 3000} {
 			total := 0
-			for talk := range demoPlan(people, messages) {
+			for talk := range plan(people, messages) {
 				total += talk.messages
 			}
 			if total != messages {
@@ -58,14 +58,14 @@ func TestDemoPlanForAnyNumberOfPeople(t *testing.T) {
 func TestDemoBulkGoesOn(t *testing.T) {
 	end := time.Now()
 	count := func(skip int) map[[2]uint64]int {
-		b := demoBulk{people: []uint64{3, 5, 7, 9, 11, 13, 15, 17, 19, 21}, messages: 9000 - skip, skip: skip, end: end, key: uuid.New()}
+		b := bulk{people: []uint64{3, 5, 7, 9, 11, 13, 15, 17, 19, 21}, messages: 9000 - skip, skip: skip, end: end, key: uuid.New()}
 		counts := map[[2]uint64]int{}
 		for p := range b.pieces {
-			counts[p.pair] += len(p.lines)
-			if len(p.lines) == 0 || len(p.lines) > demoBitMessages {
-				t.Fatalf("a piece has %d messages", len(p.lines))
+			counts[p.Pair] += len(p.Lines)
+			if len(p.Lines) == 0 || len(p.Lines) > bitMessages {
+				t.Fatalf("a piece has %d messages", len(p.Lines))
 			}
-			if first, last := p.lines[0].at, p.lines[len(p.lines)-1].at; last.After(end) || end.Sub(first) > demoSpan+time.Microsecond {
+			if first, last := p.Lines[0].SentAt, p.Lines[len(p.Lines)-1].SentAt; last.After(end) || end.Sub(first) > span+time.Microsecond {
 				t.Fatalf("a piece goes from %s to %s", first, last)
 			}
 		}
@@ -83,47 +83,44 @@ func TestDemoBulkGoesOn(t *testing.T) {
 	}
 }
 
-// The demo's texts skip the checks that people's go through, so they must pass them here.
+// The import refuses names that the rules would store in another form, which would stop a demo half-way.
 func TestDemoTextsKeepTheRules(t *testing.T) {
-	f := fields{}
-	for i := range 5000 {
-		n := demoNameAt(i)
-		if checkUsername(f, n.username) != n.username || checkDisplayName(f, n.display, n.username) != n.display || checkEmail(f, demoEmail(n.username)) != demoEmail(n.username) {
-			t.Errorf("%+v would be stored in another form", n)
+	for i, u := range accounts(0, 5000, time.Now()) {
+		if err := u.Check(); err != nil {
+			t.Errorf("%+v: %v", u, err)
 		}
-		if got := strings.HasPrefix(n.username, demoNumbered); got != (i >= len(demoNames)) {
+		n := personAt(i)
+		if got := strings.HasPrefix(n.username, numberPrefix); got != (i >= len(withNames)) {
 			t.Errorf("%s is taken for somebody with a number or a name", n.username)
 		}
-	}
-	if err := f.err("names"); err != nil {
-		t.Error(err)
 	}
 }
 
 func TestDemoScriptsFitTogether(t *testing.T) {
 	ids := map[string]uint64{}
-	for i, n := range demoNames {
+	for i, n := range withNames {
 		ids[n.username] = uint64(i + 1)
 	}
 	now := time.Now()
-	seen := map[userPair]bool{}
-	for _, s := range demoScripts {
+	seen := map[[2]uint64]bool{}
+	for _, s := range scripts {
 		p := s.piece(ids, now)
-		if seen[pairOf(p)] || p.pair[0] == 0 || p.pair[1] == 0 {
+		pair := [2]uint64{min(p.Pair[0], p.Pair[1]), max(p.Pair[0], p.Pair[1])}
+		if seen[pair] || p.Pair[0] == 0 || p.Pair[1] == 0 {
 			t.Errorf("%s and %s talk twice, or aren't there", s.a, s.b)
 		}
-		seen[pairOf(p)] = true
-		if age := now.Sub(p.lines[0].at); age > demoScriptSpan {
+		seen[pair] = true
+		if age := now.Sub(p.Lines[0].SentAt); age > scriptSpan {
 			t.Errorf("%s and %s began %s ago", s.a, s.b, age)
 		}
-		for i, line := range p.lines {
-			if line.sender != p.pair[0] && line.sender != p.pair[1] || line.body == "" {
+		for i, line := range p.Lines {
+			if line.Sender != p.Pair[0] && line.Sender != p.Pair[1] || line.Body == "" {
 				t.Errorf("%s and %s, message %d: %+v", s.a, s.b, i+1, line)
 			}
-			if i > 0 && !line.at.After(p.lines[i-1].at) {
+			if i > 0 && !line.SentAt.After(p.Lines[i-1].SentAt) {
 				t.Errorf("%s and %s, message %d is no later than the one before", s.a, s.b, i+1)
 			}
-			if unread := i >= len(p.lines)-s.unread; unread && line.sender == p.pair[0] {
+			if unread := i >= len(p.Lines)-s.unread; unread && line.Sender == p.Pair[0] {
 				t.Errorf("%s has not read a message of their own", s.a)
 			}
 		}

@@ -1,0 +1,9 @@
+package demo_test
+
+import (
+	"testing"
+
+	"parley/db/dbtest"
+)
+
+func TestMain(m *testing.M) { dbtest.Main(m) }
