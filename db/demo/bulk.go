@@ -58,7 +58,8 @@ func plan(people, messages int) iter.Seq[talk] {
 	}
 }
 
-// crowd is how many people it takes for long talks and somebody popular. Fewer have each pair's talk in the one order of time.
+// crowd is how many people it takes for long talks and somebody popular. Fewer have each pair's talk in the one order of
+// time.
 const crowd = 8
 
 // Long talks have 100,000 messages or a ninth of all, half as many, and so on down to the shortest.
