@@ -314,7 +314,7 @@ func TestTextsAreShownOnlyWhenOpened(t *testing.T) {
 	at := "/admin/messages/" + m.ID.String()
 	for _, s := range shapes {
 		for _, path := range []string{"/admin/messages", "/admin/messages?q=wörter", "/admin/messages?user=carol", "/admin/messages?q=" + m.ID.String(), at} {
-			ada.get(strings.ReplaceAll(path, "ö", "%C3%B6"), s.ask).want(200).wantText(m.ID.String(), "17").wantNoText("geheim", "123")
+			ada.get(strings.ReplaceAll(path, "ö", "%C3%B6"), s.ask).want(200).wantText(m.ID.String(), "17").wantNoText("geheim")
 		}
 		ada.get(at+"/body", s.ask).want(405).wantNoText("geheim")
 	}
