@@ -94,7 +94,7 @@ func (s *Server) respondWithThread(c *fiber.Ctx, status int, username string, co
 	composer.Longest = s.Store.MaxBodyLength()
 	with := thread.Conversation.With
 	content := views.ThreadPane(views.Thread{Viewing: s.viewing(c), Thread: thread, Composer: composer})
-	return s.respondInApp(c, status, pane{with.DisplayName, with.Username, content},
+	return s.respondInApp(c, status, pane{views.ConversationName(viewer(c), with), with.Username, content},
 		threadBody{conversationJSON(thread.Conversation), mapSlice(thread.Messages, messageJSON)})
 }
 

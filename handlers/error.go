@@ -43,6 +43,18 @@ var textOf = map[int]string{
 	http.StatusServiceUnavailable:          "Parley can't answer right now. Try again in a moment.",
 }
 
+// headingOf is what stands over such a text on a page, where the status' own name is jargon.
+var headingOf = map[int]string{
+	http.StatusBadRequest:            "That address is damaged",
+	http.StatusForbidden:             "Not from here",
+	http.StatusNotFound:              "Nothing here",
+	http.StatusMethodNotAllowed:      "Not in this way",
+	http.StatusRequestEntityTooLarge: "Too much at once",
+	http.StatusUnprocessableEntity:   "That didn’t work",
+	http.StatusInternalServerError:   "Something went wrong",
+	http.StatusServiceUnavailable:    "Back in a moment",
+}
+
 const faultText = "Something went wrong on our side. It has been noted; try again in a moment."
 
 // problem is an error as it leaves the server: RFC 9457, with the fields of a form beside it.
@@ -85,7 +97,10 @@ func (s *Server) failUnread(c *fiber.Ctx, err error) error {
 
 // fail answers every error, in the shape that was asked for. It sets all headers itself: an error may come before the
 // middleware that does, and the WebSocket package empties an answer that it refuses.
-func (s *Server) fail(c *fiber.Ctx, err error) error {
+func (s *Server) fail(c *fiber.Ctx, err error) error { return s.failKeeping(c, err, "") }
+
+// failKeeping is fail where a page's reader has typed a text, which the page gives back.
+func (s *Server) failKeeping(c *fiber.Ctx, err error, typed string) error {
 	nameRequest(c)
 	setSecurityHeaders(c)
 	setPrivate(c)
@@ -113,7 +128,11 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 	if errors.Is(err, errSignedOut) {
 		return seeOther(c, loginURL(wantedPath(c)))
 	}
-	return render(c, views.ErrorPage(p.Title, fullText(p), referenceOf(p)))
+	heading := headingOf[p.Status]
+	if heading == "" {
+		heading = p.Title
+	}
+	return render(c, views.ErrorPage(views.Problem{Heading: heading, Text: fullText(p), Reference: referenceOf(p), Typed: typed}))
 }
 
 // noteworthy says whether an error belongs into the log: a fault of ours, or a refusal that one was joined to.

@@ -81,14 +81,14 @@ func (s *Server) sendMessage(c *fiber.Ctx) error {
 func (s *Server) showRefused(c *fiber.Ctx, d chat.Draft, refused error) error {
 	p := problemOf(c, refused)
 	if p.Status >= http.StatusInternalServerError && p.Status != http.StatusServiceUnavailable || p.Errors["recipient"] != nil {
-		return refused
+		return s.failKeeping(c, refused, d.Body)
 	}
 	composer := views.Composer{Body: d.Body, Error: fullText(p)}
 	if p.Status == http.StatusServiceUnavailable {
 		composer.ClientID = d.ClientID
 	}
 	if err := s.respondWithThread(c, p.Status, d.Recipient, composer); err != nil {
-		return errors.Join(refused, err)
+		return s.failKeeping(c, errors.Join(refused, err), d.Body)
 	}
 	return nil
 }

@@ -626,3 +626,15 @@ func TestHistoryFragmentLeadsOn(t *testing.T) {
 		t.Errorf("fragments hold %s messages", got)
 	}
 }
+
+// Whatever refuses a message to a browser without scripts, what was typed comes back.
+func TestTypedTextIsNeverLost(t *testing.T) {
+	w := newWorld(t)
+	alice := w.person("alice")
+	for _, recipient := range []string{"nobody-of-that-name", ""} {
+		r := alice.post("/messages", form("recipient", recipient, "body", "hours of work"), asPage).want(422)
+		if got := r.doc().Find("textarea").Text(); got != "hours of work" {
+			t.Errorf("to %q: the page gives back %q", recipient, got)
+		}
+	}
+}

@@ -208,9 +208,9 @@ func conversationRow(v Viewing, c chat.Conversation, current bool) templ.Compone
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var9 string
-		templ_7745c5c3_Var9, templ_7745c5c3_Err = templ.JoinStringErrs(conversationName(v, c.With))
+		templ_7745c5c3_Var9, templ_7745c5c3_Err = templ.JoinStringErrs(ConversationName(v.Viewer, c.With))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/conversation.templ`, Line: 45, Col: 62}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/conversation.templ`, Line: 45, Col: 69}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var9))
 		if templ_7745c5c3_Err != nil {
@@ -305,8 +305,9 @@ func conversationRow(v Viewing, c chat.Conversation, current bool) templ.Compone
 	})
 }
 
-func conversationName(v Viewing, with chat.User) string {
-	if with.ID == v.Viewer.ID {
+// ConversationName is what the viewer knows a conversation by.
+func ConversationName(viewer, with chat.User) string {
+	if with.ID == viewer.ID {
 		return "Notes to yourself"
 	}
 	return with.DisplayName
