@@ -99,9 +99,12 @@ type cookieWriter struct {
 
 func (w cookieWriter) Header() http.Header { return w.header }
 
+// send leaves one cookie, the latest: a session that was renewed at the start of this request may have ended since. Fiber
+// would join the two with a comma, which no browser takes apart.
 func (w cookieWriter) send(c *fiber.Ctx) {
+	c.Response().Header.Del(fiber.HeaderSetCookie)
 	for _, cookie := range w.header.Values(fiber.HeaderSetCookie) {
-		c.Append(fiber.HeaderSetCookie, cookie)
+		c.Response().Header.Add(fiber.HeaderSetCookie, cookie)
 	}
 }
 

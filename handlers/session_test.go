@@ -347,3 +347,22 @@ func TestSigningOutTakesAPost(t *testing.T) {
 		t.Error("GET /logout signs out")
 	}
 }
+
+// A request that renews its session and then ends it, or starts another, sends one cookie: the last.
+func TestRenewalAndSignInInOneRequest(t *testing.T) {
+	w := newWorld(t)
+	alice := w.person("alice")
+	w.clock.advance(2 * time.Minute)
+	r := alice.post("/login", asJSON, credentials("alice", password)).want(200)
+	if cookies := r.header.Values("Set-Cookie"); len(cookies) != 1 || strings.Contains(cookies[0], alice.token) {
+		t.Fatalf("the cookies are %q", cookies)
+	}
+	alice.token = r.sessionCookie().Value
+	alice.get("/conversations", asJSON).want(200)
+
+	w.clock.advance(2 * time.Minute)
+	r = alice.post("/logout", asJSON).want(204)
+	if cookies := r.header.Values("Set-Cookie"); len(cookies) != 1 || strings.Contains(cookies[0], alice.token) {
+		t.Fatalf("the cookies are %q", cookies)
+	}
+}

@@ -73,8 +73,18 @@ function show(form, text, failed) {
   form.querySelector(".failed")?.toggleAttribute("hidden", !failed);
 }
 
-/** @returns {boolean} whether something failed for want of a connection */
-export const hasUnsent = () => pending().some((form) => form.dataset.again === "yes");
+/** Where this tab keeps what is not sent yet, of all conversations; the other person's username follows. */
+const outbox = `parley unsent ${document.body.dataset.viewer} `;
+
+/** @returns {string[]} the people to whom something is not sent yet, but for the one whose conversation is open */
+const elsewhere = () =>
+  Object.keys(sessionStorage)
+    .filter((k) => k.startsWith(outbox))
+    .map((k) => k.slice(outbox.length))
+    .filter((username) => username !== thread()?.dataset.with);
+
+/** @returns {boolean} whether something failed for want of a connection, or was left behind with its conversation */
+export const hasUnsent = () => pending().some((form) => form.dataset.again === "yes") || elsewhere().length > 0;
 
 /** Sends again what failed for want of a connection. Doing so is safe: the client ID stays. */
 export function retryUnsent() {
@@ -83,6 +93,27 @@ export function retryUnsent() {
     form.dataset.again = "no"; // not twice for one failure
     form.requestSubmit();
   }
+  for (const username of elsewhere()) sendLeftBehind(username);
+}
+
+/**
+ * Sends what waits for a conversation that isn't open. What is refused stays, and says so when the conversation opens.
+ * @param {string} recipient
+ */
+async function sendLeftBehind(recipient) {
+  /** @type {{id: string, body: string}[]} */
+  const unsent = JSON.parse(sessionStorage.getItem(outbox + recipient) ?? "[]");
+  const refused = [];
+  for (const message of unsent) {
+    const headers = { "Content-Type": "application/json", Accept: "application/json" };
+    const body = JSON.stringify({ recipient, body: message.body, client_id: message.id });
+    const answer = await fetch("/messages", { method: "POST", headers, body }).catch(() => undefined);
+    if (!answer || answer.status === 401 || answer.status >= 500) return;
+    if (!answer.ok) refused.push(message);
+  }
+  if (thread()?.dataset.with === recipient) return; // it was opened meanwhile, and keeps its own account
+  if (refused.length > 0) sessionStorage.setItem(outbox + recipient, JSON.stringify(refused));
+  else sessionStorage.removeItem(outbox + recipient);
 }
 
 /** @param {SubmitEvent} event */
@@ -192,9 +223,16 @@ export function enter() {
   if (!matchMedia("(pointer: coarse)").matches) text.focus(); // on a phone that would bring the keyboard up
 }
 
+/** @param {SubmitEvent} event */
+function signedOut(event) {
+  const unsent = pending().length > 0 || elsewhere().length > 0;
+  if (unsent && !confirm("Some of your messages are not sent yet. Signing out throws them away.")) event.preventDefault();
+  else sessionStorage.clear();
+}
+
 document.addEventListener("submit", (event) => {
-  if (event.target instanceof HTMLFormElement && event.target.matches("[data-sign-out]")) sessionStorage.clear();
-  submitted(event);
+  if (event.target instanceof HTMLFormElement && event.target.matches("[data-sign-out]")) signedOut(event);
+  else submitted(event);
 });
 document.addEventListener("click", clicked);
 document.addEventListener("htmx:before:request", (event) => {

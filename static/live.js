@@ -3,7 +3,7 @@
 
 import "./zone.js";
 import { enter as enterComposer, hasUnsent, retryUnsent } from "./composer.js";
-import { atEnd, knownRev, lastSeq, register, thread, toEnd } from "./thread.js";
+import { atEnd, knownRev, lastSeq, register, thread, toEnd, toNewest } from "./thread.js";
 
 /** Times in milliseconds. */
 const RECONNECT = { least: 300, most: 2000 };
@@ -73,7 +73,7 @@ function sync() {
 }
 
 async function syncAll() {
-  for (let pages = 0; ; pages++) {
+  for (let pages = 0; ; ) {
     const open = thread();
     const known = knownRev();
     const wanted = told.get(open?.dataset.with ?? "") ?? { rev: 0, id: "" };
@@ -81,6 +81,7 @@ async function syncAll() {
     const doubted = threadBehind;
     const single = !doubted && wanted.rev === known + 1;
     threadBehind = false; // whoever doubts while the fetch is under way wants another one
+    if (!single) pages++;
     const tooFar = pages > MOST_PAGES;
     const url = single ? `/messages/${wanted.id}` : `/messages?${changesQuery(known)}`;
     const ok = await (tooFar ? reopen() : get(url, { source: open, target: open, swap: "thread" }));
@@ -140,8 +141,7 @@ function refreshList() {
 async function fetchList() {
   const list = document.getElementById("conversations");
   if (!list) return true;
-  const limit = Math.max(20, list.querySelectorAll("li:not(.more)").length);
-  if (limit > MOST_ROWS) return true; // somebody looks far back; what is new shows when the page is loaded
+  const limit = Math.min(MOST_ROWS, Math.max(20, list.querySelectorAll("li:not(.more)").length));
   const query = new URLSearchParams({ limit: String(limit), current: thread()?.dataset.with ?? "" });
   listBehind = !(await get(`/conversations?${query}`, { source: list, target: list, swap: "outerMorph" }));
   showUnread();
@@ -239,7 +239,8 @@ function entered() {
     markRead();
   });
   document.getElementById("newest")?.addEventListener("click", () => {
-    toEnd();
+    if (thread()?.hasAttribute("data-whole")) toEnd();
+    else toNewest();
     scroller instanceof HTMLElement && scroller.focus();
   });
   showUnread();

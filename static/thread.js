@@ -37,6 +37,11 @@ export function toEnd() {
   newest()?.setAttribute("hidden", "");
 }
 
+/** Leaves a page of older messages for the one with the newest. */
+export function toNewest() {
+  location.assign(`/conversations/${encodeURIComponent(thread()?.dataset.with ?? "")}`);
+}
+
 /** @returns {HTMLElement[]} */
 const articles = () => /** @type {HTMLElement[]} */ ([...(thread()?.querySelectorAll("article.message") ?? [])]);
 
@@ -130,12 +135,15 @@ function merge(list, fragment) {
   const last = lastSeq();
   /** @type {Element[]} */
   const added = [];
+  /** @type {Element[]} */
+  const beyond = []; // newer than a page of older messages reaches
   list.parentElement?.setAttribute("aria-live", older ? "off" : "polite"); // history isn't news
   keepingPlace(() => {
     if (older) list.querySelector("#older")?.replaceWith(older);
     for (const article of [...fragment.querySelectorAll("article.message")]) {
       const rev = number(article, "rev");
       if (put(list, article, older !== null)) added.push(article);
+      else if (!article.isConnected && number(article, "seq") > last && !list.hasAttribute("data-whole")) beyond.push(article);
       if (!older && !caughtUp && rev === knownRev() + 1) know(rev);
     }
     list.querySelector(":scope > .blank")?.toggleAttribute("hidden", articles().length > 0);
@@ -144,6 +152,8 @@ function merge(list, fragment) {
     know(number(caughtUp, "rev"));
     list.toggleAttribute("data-more", caughtUp.hasAttribute("data-more"));
   }
+  if (beyond.some((a) => a.classList.contains("mine"))) toNewest();
+  else if (beyond.length > 0) newest()?.removeAttribute("hidden");
   const news = added.filter((a) => number(a, "seq") > last);
   if (news.some((a) => a.classList.contains("mine"))) toEnd();
   else if (news.length > 0 && !follow) newest()?.removeAttribute("hidden");
