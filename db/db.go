@@ -151,49 +151,7 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 		conn.Close()
 		return nil, err
 	}
-	return boundConn{conn.(fullConn)}, nil
-}
-
-// fullConn is all that database/sql makes use of in the driver's connections.
-type fullConn interface {
-	driver.Conn
-	driver.ConnBeginTx
-	driver.ConnPrepareContext
-	driver.ExecerContext
-	driver.QueryerContext
-	driver.NamedValueChecker
-	driver.Pinger
-	driver.SessionResetter
-	driver.Validator
-}
-
-// boundConn ends its transactions within their contexts. The driver's own COMMIT and ROLLBACK know no context: a
-// server or a network that stops just then, without a word, would hold the caller for as long as that lasts.
-type boundConn struct{ fullConn }
-
-func (c boundConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
-	if _, err := c.fullConn.BeginTx(ctx, opts); err != nil {
-		return nil, err
-	}
-	return boundTx{c, ctx}, nil
-}
-
-type boundTx struct {
-	conn boundConn
-	ctx  context.Context
-}
-
-func (t boundTx) Commit() error   { return t.end("COMMIT") }
-func (t boundTx) Rollback() error { return t.end("ROLLBACK") }
-
-// end gives ErrBadConn when the context ended first, so that the pool never hands on a connection with a transaction
-// open in it.
-func (t boundTx) end(statement string) error {
-	_, err := t.conn.ExecContext(t.ctx, statement, nil)
-	if err != nil && t.ctx.Err() != nil {
-		return driver.ErrBadConn
-	}
-	return err
+	return &boundConn{fullConn: conn.(fullConn), statements: map[string]driver.Stmt{}}, nil
 }
 
 // driverLog takes the driver's remarks, such as a broken idle connection that the pool replaces by itself. Whatever

@@ -84,6 +84,9 @@ func baseURL(text string) setting {
 	return func(c *Config, _ *chat.Options) { c.BaseURL = base }
 }
 
+// forgetful has every message read from the database, for tests that change it there.
+func forgetful(_ *Config, o *chat.Options) { o.RememberFor = -1 }
+
 func longestBody(n int) setting {
 	return func(_ *Config, o *chat.Options) { o.MaxBodyLength = n }
 }

@@ -55,7 +55,7 @@ func TestSendAsProgram(t *testing.T) {
 
 // A time keeps its six digits where they are noughts: texts sort as times do only then.
 func TestMessageJSONExactly(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, forgetful)
 	alice := w.person("alice")
 	w.person("bob")
 	m := alice.send("bob", "<b>&\"'\u2028🙂")

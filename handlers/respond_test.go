@@ -72,7 +72,7 @@ func TestTimesInTheReadersZone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWorld(t, func(c *Config, _ *chat.Options) { c.TimeZone = tokyo })
+	w := newWorld(t, forgetful, func(c *Config, _ *chat.Options) { c.TimeZone = tokyo })
 	alice := w.person("alice")
 	m := alice.send("alice", "a note")
 	w.freeze()

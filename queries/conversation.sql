@@ -1,18 +1,5 @@
--- name: CreateConversation :execlastid
--- LAST_INSERT_ID(id) makes the driver return the row's ID whether it was made now or was there already.
-INSERT INTO conversations (user_lo, user_hi) VALUES (?, ?) ON DUPLICATE KEY UPDATE id = LAST_INSERT_ID(id);
-
--- name: CreateMember :exec
-INSERT INTO members (user_id, conversation_id) VALUES (?, ?) ON DUPLICATE KEY UPDATE user_id = user_id;
-
 -- name: ConversationOf :one
 SELECT * FROM conversations WHERE user_lo = ? AND user_hi = ?;
-
--- name: LockConversation :one
-SELECT * FROM conversations WHERE user_lo = ? AND user_hi = ? FOR UPDATE;
-
--- name: AdvanceConversation :exec
-UPDATE conversations SET last_seq = ?, last_rev = ?, last_at = ? WHERE id = ?;
 
 -- name: ConversationWith :one
 -- The person, and the viewer's conversation with them where there is one (conversation_id 0 where there is none).

@@ -10,27 +10,6 @@ import (
 	"database/sql"
 )
 
-const AdvanceConversation = `-- name: AdvanceConversation :exec
-UPDATE conversations SET last_seq = ?, last_rev = ?, last_at = ? WHERE id = ?
-`
-
-type AdvanceConversationParams struct {
-	LastSeq uint64
-	LastRev uint64
-	LastAt  sql.NullTime
-	ID      uint64
-}
-
-func (q *Queries) AdvanceConversation(ctx context.Context, arg AdvanceConversationParams) error {
-	_, err := q.db.ExecContext(ctx, AdvanceConversation,
-		arg.LastSeq,
-		arg.LastRev,
-		arg.LastAt,
-		arg.ID,
-	)
-	return err
-}
-
 const ConversationByID = `-- name: ConversationByID :one
 SELECT u.id, u.username, u.username_key, u.display_name, u.search_key, u.email, u.email_key, u.password_hash, u.is_admin, u.created_at, u.disabled_at, u.last_seen_at, c.id, c.user_lo, c.user_hi, c.last_seq, c.last_rev, c.last_at FROM conversations c
 JOIN users u ON u.id = CASE WHEN c.user_lo = ? THEN c.user_hi ELSE c.user_lo END
@@ -161,38 +140,6 @@ func (q *Queries) ConversationWith(ctx context.Context, arg ConversationWithPara
 	return i, err
 }
 
-const CreateConversation = `-- name: CreateConversation :execlastid
-INSERT INTO conversations (user_lo, user_hi) VALUES (?, ?) ON DUPLICATE KEY UPDATE id = LAST_INSERT_ID(id)
-`
-
-type CreateConversationParams struct {
-	UserLo uint64
-	UserHi uint64
-}
-
-// LAST_INSERT_ID(id) makes the driver return the row's ID whether it was made now or was there already.
-func (q *Queries) CreateConversation(ctx context.Context, arg CreateConversationParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, CreateConversation, arg.UserLo, arg.UserHi)
-	if err != nil {
-		return 0, err
-	}
-	return result.LastInsertId()
-}
-
-const CreateMember = `-- name: CreateMember :exec
-INSERT INTO members (user_id, conversation_id) VALUES (?, ?) ON DUPLICATE KEY UPDATE user_id = user_id
-`
-
-type CreateMemberParams struct {
-	UserID         uint64
-	ConversationID uint64
-}
-
-func (q *Queries) CreateMember(ctx context.Context, arg CreateMemberParams) error {
-	_, err := q.db.ExecContext(ctx, CreateMember, arg.UserID, arg.ConversationID)
-	return err
-}
-
 const ListConversations = `-- name: ListConversations :many
 SELECT c.id, c.user_lo, c.user_hi, c.last_seq, c.last_rev, c.last_at, u.id, u.username, u.username_key, u.display_name, u.search_key, u.email, u.email_key, u.password_hash, u.is_admin, u.created_at, u.disabled_at, u.last_seen_at, m.conversation_id, m.seq, m.sender_id, m.client_key, m.rev, m.body, m.created_at, m.edited_at, m.deleted_at, mb.last_read_seq
 FROM (
@@ -281,29 +228,6 @@ func (q *Queries) ListConversations(ctx context.Context, arg ListConversationsPa
 		return nil, err
 	}
 	return items, nil
-}
-
-const LockConversation = `-- name: LockConversation :one
-SELECT id, user_lo, user_hi, last_seq, last_rev, last_at FROM conversations WHERE user_lo = ? AND user_hi = ? FOR UPDATE
-`
-
-type LockConversationParams struct {
-	UserLo uint64
-	UserHi uint64
-}
-
-func (q *Queries) LockConversation(ctx context.Context, arg LockConversationParams) (Conversation, error) {
-	row := q.db.QueryRowContext(ctx, LockConversation, arg.UserLo, arg.UserHi)
-	var i Conversation
-	err := row.Scan(
-		&i.ID,
-		&i.UserLo,
-		&i.UserHi,
-		&i.LastSeq,
-		&i.LastRev,
-		&i.LastAt,
-	)
-	return i, err
 }
 
 const MarkRead = `-- name: MarkRead :execrows

@@ -1,6 +1,3 @@
--- name: CreateMessage :exec
-INSERT INTO messages (conversation_id, seq, sender_id, client_key, rev, body, created_at) VALUES (?, ?, ?, ?, ?, ?, ?);
-
 -- name: MessageBySeq :one
 SELECT * FROM messages WHERE conversation_id = ? AND seq = ?;
 

@@ -7,35 +7,7 @@ package queries
 
 import (
 	"context"
-	"time"
 )
-
-const CreateMessage = `-- name: CreateMessage :exec
-INSERT INTO messages (conversation_id, seq, sender_id, client_key, rev, body, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)
-`
-
-type CreateMessageParams struct {
-	ConversationID uint64
-	Seq            uint64
-	SenderID       uint64
-	ClientKey      []byte
-	Rev            uint64
-	Body           string
-	CreatedAt      time.Time
-}
-
-func (q *Queries) CreateMessage(ctx context.Context, arg CreateMessageParams) error {
-	_, err := q.db.ExecContext(ctx, CreateMessage,
-		arg.ConversationID,
-		arg.Seq,
-		arg.SenderID,
-		arg.ClientKey,
-		arg.Rev,
-		arg.Body,
-		arg.CreatedAt,
-	)
-	return err
-}
 
 const MessageByClientKey = `-- name: MessageByClientKey :one
 SELECT conversation_id, seq, sender_id, client_key, rev, body, created_at, edited_at, deleted_at FROM messages WHERE conversation_id = ? AND sender_id = ? AND client_key = ?

@@ -31,8 +31,8 @@ func user(name string) queries.CreateUserParams {
 	}
 }
 
-func message(seq uint64) queries.CreateMessageParams {
-	return queries.CreateMessageParams{ConversationID: 1, Seq: seq, SenderID: 1, ClientKey: append([]byte{byte(seq)}, key[1:]...), Rev: seq, Body: "hi 🙂", CreatedAt: now}
+func message(seq uint64) queries.Message {
+	return queries.Message{ConversationID: 1, Seq: seq, SenderID: 1, ClientKey: append([]byte{byte(seq)}, key[1:]...), Rev: seq, Body: "hi 🙂", CreatedAt: now}
 }
 
 func session(first byte) queries.CreateSessionParams {
@@ -49,7 +49,7 @@ var audit = queries.CreateAuditEventParams{CreatedAt: now, ActorID: 1, Action: "
 
 func seed(t *testing.T, q *queries.Queries) {
 	t.Helper()
-	for _, name := range []string{"CreateUser", "CreateConversation", "CreateMember", "CreateMessage", "AdvanceConversation", "CreateSession", "CreateAuditEvent"} {
+	for _, name := range []string{"CreateUser", "CreateConversations", "CreateMembers", "CreateMessages", "AdvanceConversations", "CreateSession", "CreateAuditEvent"} {
 		if _, err := seeds[name](t.Context(), q); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -66,20 +66,17 @@ var seeds = map[string]call{
 		}
 		return some(q.CreateUser(ctx, user("bob")))
 	},
-	"CreateConversation": func(ctx context.Context, q *queries.Queries) (any, error) {
-		return some(q.CreateConversation(ctx, queries.CreateConversationParams(pair)))
+	"CreateConversations": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.CreateConversations(ctx, []queries.Pair{{UserLo: 1, UserHi: 2}, {UserLo: 1, UserHi: 1}, {UserLo: 2, UserHi: 2}}))
 	},
-	"CreateMember": func(ctx context.Context, q *queries.Queries) (any, error) {
-		if err := q.CreateMember(ctx, queries.CreateMemberParams{UserID: 1, ConversationID: 1}); err != nil {
-			return nil, err
-		}
-		return nothing(q.CreateMember(ctx, queries.CreateMemberParams{UserID: 2, ConversationID: 1}))
+	"CreateMembers": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.CreateMembers(ctx, []queries.Member{{UserID: 1, ConversationID: 1}, {UserID: 2, ConversationID: 1}}))
 	},
-	"CreateMessage": func(ctx context.Context, q *queries.Queries) (any, error) {
-		return nothing(q.CreateMessage(ctx, message(1)))
+	"CreateMessages": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.CreateMessages(ctx, []queries.Message{message(1)}))
 	},
-	"AdvanceConversation": func(ctx context.Context, q *queries.Queries) (any, error) {
-		return nothing(q.AdvanceConversation(ctx, queries.AdvanceConversationParams{LastSeq: 1, LastRev: 1, LastAt: moment(now), ID: 1}))
+	"AdvanceConversations": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.AdvanceConversations(ctx, []queries.Conversation{{ID: 1, UserLo: 1, UserHi: 2, LastSeq: 1, LastRev: 1, LastAt: moment(now)}}))
 	},
 	"CreateSession": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return nothing(q.CreateSession(ctx, session(hash[0])))
@@ -116,8 +113,23 @@ var calls = map[string]call{
 	"ListConversations": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return some(q.ListConversations(ctx, queries.ListConversationsParams{Viewer: 2, BeforeAt: moment(soon), Limit: 1}))
 	},
-	"LockConversation": func(ctx context.Context, q *queries.Queries) (any, error) {
-		return some(q.LockConversation(ctx, queries.LockConversationParams(pair)))
+	"LockConversations": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.LockConversations(ctx, []queries.Pair{{UserLo: 1, UserHi: 2}, {UserLo: 7, UserHi: 8}, {UserLo: 1, UserHi: 1}}))
+	},
+	"MessagesByClientKeys": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.MessagesByClientKeys(ctx, []queries.MessageByClientKeyParams{{ConversationID: 1, SenderID: 1, ClientKey: message(1).ClientKey}, {ConversationID: 1, SenderID: 1, ClientKey: message(2).ClientKey}}))
+	},
+	"CreateUsers": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.CreateUsers(ctx, []queries.CreateUserParams{user("ada"), user("cem")}))
+	},
+	"UsersByKey": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.UsersByKey(ctx, [][]byte{[]byte("ada"), []byte("nobody")}))
+	},
+	"SetPasswords": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.SetPasswords(ctx, queries.SetPasswordsParams{PasswordHash: "x", Ids: []uint64{1, 2}}))
+	},
+	"DeleteSessionsOf": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.DeleteSessionsOf(ctx, []uint64{1, 2}))
 	},
 	"MarkRead": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return some(q.MarkRead(ctx, queries.MarkReadParams{Seq: 1, UserID: 2, ConversationID: 1}))
@@ -145,8 +157,8 @@ var calls = map[string]call{
 	},
 	"DeleteSession":      func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.DeleteSession(ctx, hash)) },
 	"DeleteUserSessions": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.DeleteUserSessions(ctx, 1)) },
-	"SessionByHash": func(ctx context.Context, q *queries.Queries) (any, error) {
-		return some(q.SessionByHash(ctx, queries.SessionByHashParams{IDHash: hash, Now: now}))
+	"SessionsByHash": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.SessionsByHash(ctx, queries.SessionsByHashParams{Hashes: [][]byte{hash, key}, Now: now}))
 	},
 	"TouchSession": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return some(q.TouchSession(ctx, queries.TouchSessionParams{SeenAt: soon, ExpiresAt: soon, IDHash: hash, SeenUntil: now}))

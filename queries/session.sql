@@ -1,9 +1,9 @@
 -- name: CreateSession :exec
 INSERT INTO sessions (id_hash, user_id, created_at, seen_at, expires_at, user_agent, ip) VALUES (?, ?, ?, ?, ?, ?, ?);
 
--- name: SessionByHash :one
+-- name: SessionsByHash :many
 SELECT sqlc.embed(s), sqlc.embed(u) FROM sessions s JOIN users u ON u.id = s.user_id
-WHERE s.id_hash = ? AND s.expires_at > sqlc.arg(now) AND u.disabled_at IS NULL;
+WHERE s.id_hash IN (sqlc.slice(hashes)) AND s.expires_at > sqlc.arg(now) AND u.disabled_at IS NULL;
 
 -- name: TouchSession :execrows
 -- Only the first of many at the same time changes the row.
@@ -14,6 +14,9 @@ DELETE FROM sessions WHERE id_hash = ?;
 
 -- name: DeleteUserSessions :execrows
 DELETE FROM sessions WHERE user_id = ?;
+
+-- name: DeleteSessionsOf :exec
+DELETE FROM sessions WHERE user_id IN (sqlc.slice(user_ids));
 
 -- name: CountUserSessions :one
 SELECT COUNT(*) FROM sessions WHERE user_id = ? AND expires_at > sqlc.arg(now);

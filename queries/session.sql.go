@@ -7,6 +7,7 @@ package queries
 
 import (
 	"context"
+	"strings"
 	"time"
 )
 
@@ -77,6 +78,25 @@ func (q *Queries) DeleteSession(ctx context.Context, idHash []byte) (int64, erro
 	return result.RowsAffected()
 }
 
+const DeleteSessionsOf = `-- name: DeleteSessionsOf :exec
+DELETE FROM sessions WHERE user_id IN (/*SLICE:user_ids*/?)
+`
+
+func (q *Queries) DeleteSessionsOf(ctx context.Context, userIds []uint64) error {
+	query := DeleteSessionsOf
+	var queryParams []interface{}
+	if len(userIds) > 0 {
+		for _, v := range userIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:user_ids*/?", strings.Repeat(",?", len(userIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:user_ids*/?", "NULL", 1)
+	}
+	_, err := q.db.ExecContext(ctx, query, queryParams...)
+	return err
+}
+
 const DeleteUserSessions = `-- name: DeleteUserSessions :execrows
 DELETE FROM sessions WHERE user_id = ?
 `
@@ -89,46 +109,73 @@ func (q *Queries) DeleteUserSessions(ctx context.Context, userID uint64) (int64,
 	return result.RowsAffected()
 }
 
-const SessionByHash = `-- name: SessionByHash :one
+const SessionsByHash = `-- name: SessionsByHash :many
 SELECT s.id_hash, s.user_id, s.created_at, s.seen_at, s.expires_at, s.user_agent, s.ip, u.id, u.username, u.username_key, u.display_name, u.search_key, u.email, u.email_key, u.password_hash, u.is_admin, u.created_at, u.disabled_at, u.last_seen_at FROM sessions s JOIN users u ON u.id = s.user_id
-WHERE s.id_hash = ? AND s.expires_at > ? AND u.disabled_at IS NULL
+WHERE s.id_hash IN (/*SLICE:hashes*/?) AND s.expires_at > ? AND u.disabled_at IS NULL
 `
 
-type SessionByHashParams struct {
-	IDHash []byte
+type SessionsByHashParams struct {
+	Hashes [][]byte
 	Now    time.Time
 }
 
-type SessionByHashRow struct {
+type SessionsByHashRow struct {
 	Session Session
 	User    User
 }
 
-func (q *Queries) SessionByHash(ctx context.Context, arg SessionByHashParams) (SessionByHashRow, error) {
-	row := q.db.QueryRowContext(ctx, SessionByHash, arg.IDHash, arg.Now)
-	var i SessionByHashRow
-	err := row.Scan(
-		&i.Session.IDHash,
-		&i.Session.UserID,
-		&i.Session.CreatedAt,
-		&i.Session.SeenAt,
-		&i.Session.ExpiresAt,
-		&i.Session.UserAgent,
-		&i.Session.Ip,
-		&i.User.ID,
-		&i.User.Username,
-		&i.User.UsernameKey,
-		&i.User.DisplayName,
-		&i.User.SearchKey,
-		&i.User.Email,
-		&i.User.EmailKey,
-		&i.User.PasswordHash,
-		&i.User.IsAdmin,
-		&i.User.CreatedAt,
-		&i.User.DisabledAt,
-		&i.User.LastSeenAt,
-	)
-	return i, err
+func (q *Queries) SessionsByHash(ctx context.Context, arg SessionsByHashParams) ([]SessionsByHashRow, error) {
+	query := SessionsByHash
+	var queryParams []interface{}
+	if len(arg.Hashes) > 0 {
+		for _, v := range arg.Hashes {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:hashes*/?", strings.Repeat(",?", len(arg.Hashes))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:hashes*/?", "NULL", 1)
+	}
+	queryParams = append(queryParams, arg.Now)
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SessionsByHashRow{}
+	for rows.Next() {
+		var i SessionsByHashRow
+		if err := rows.Scan(
+			&i.Session.IDHash,
+			&i.Session.UserID,
+			&i.Session.CreatedAt,
+			&i.Session.SeenAt,
+			&i.Session.ExpiresAt,
+			&i.Session.UserAgent,
+			&i.Session.Ip,
+			&i.User.ID,
+			&i.User.Username,
+			&i.User.UsernameKey,
+			&i.User.DisplayName,
+			&i.User.SearchKey,
+			&i.User.Email,
+			&i.User.EmailKey,
+			&i.User.PasswordHash,
+			&i.User.IsAdmin,
+			&i.User.CreatedAt,
+			&i.User.DisabledAt,
+			&i.User.LastSeenAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const TouchSession = `-- name: TouchSession :execrows

@@ -5,6 +5,9 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
 -- name: UserByKey :one
 SELECT * FROM users WHERE username_key = ?;
 
+-- name: UsersByKey :many
+SELECT * FROM users WHERE username_key IN (sqlc.slice(username_keys));
+
 -- name: UserByID :one
 SELECT * FROM users WHERE id = ?;
 
@@ -42,6 +45,9 @@ UPDATE users SET display_name = ?, search_key = ?, email = ?, email_key = ?, is_
 
 -- name: SetPassword :exec
 UPDATE users SET password_hash = ? WHERE id = ?;
+
+-- name: SetPasswords :exec
+UPDATE users SET password_hash = ? WHERE id IN (sqlc.slice(ids));
 
 -- name: SetDisabled :exec
 UPDATE users SET disabled_at = ? WHERE id = ?;

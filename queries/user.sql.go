@@ -8,6 +8,7 @@ package queries
 import (
 	"context"
 	"database/sql"
+	"strings"
 	"time"
 )
 
@@ -254,6 +255,31 @@ func (q *Queries) SetPassword(ctx context.Context, arg SetPasswordParams) error 
 	return err
 }
 
+const SetPasswords = `-- name: SetPasswords :exec
+UPDATE users SET password_hash = ? WHERE id IN (/*SLICE:ids*/?)
+`
+
+type SetPasswordsParams struct {
+	PasswordHash string
+	Ids          []uint64
+}
+
+func (q *Queries) SetPasswords(ctx context.Context, arg SetPasswordsParams) error {
+	query := SetPasswords
+	var queryParams []interface{}
+	queryParams = append(queryParams, arg.PasswordHash)
+	if len(arg.Ids) > 0 {
+		for _, v := range arg.Ids {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:ids*/?", strings.Repeat(",?", len(arg.Ids))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:ids*/?", "NULL", 1)
+	}
+	_, err := q.db.ExecContext(ctx, query, queryParams...)
+	return err
+}
+
 const TouchUser = `-- name: TouchUser :exec
 UPDATE users SET last_seen_at = ? WHERE id = ?
 `
@@ -339,4 +365,54 @@ func (q *Queries) UserByKey(ctx context.Context, usernameKey []byte) (User, erro
 		&i.LastSeenAt,
 	)
 	return i, err
+}
+
+const UsersByKey = `-- name: UsersByKey :many
+SELECT id, username, username_key, display_name, search_key, email, email_key, password_hash, is_admin, created_at, disabled_at, last_seen_at FROM users WHERE username_key IN (/*SLICE:username_keys*/?)
+`
+
+func (q *Queries) UsersByKey(ctx context.Context, usernameKeys [][]byte) ([]User, error) {
+	query := UsersByKey
+	var queryParams []interface{}
+	if len(usernameKeys) > 0 {
+		for _, v := range usernameKeys {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:username_keys*/?", strings.Repeat(",?", len(usernameKeys))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:username_keys*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []User{}
+	for rows.Next() {
+		var i User
+		if err := rows.Scan(
+			&i.ID,
+			&i.Username,
+			&i.UsernameKey,
+			&i.DisplayName,
+			&i.SearchKey,
+			&i.Email,
+			&i.EmailKey,
+			&i.PasswordHash,
+			&i.IsAdmin,
+			&i.CreatedAt,
+			&i.DisabledAt,
+			&i.LastSeenAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

@@ -162,22 +162,3 @@ func (s *Store) recount(ctx context.Context, viewer User, c *Conversation, seq u
 	}
 	return err
 }
-
-// lockConversation locks the two people's conversation until the transaction ends, making it at their first message.
-func lockConversation(ctx context.Context, q *queries.Queries, a, b uint64) (queries.Conversation, error) {
-	pair := queries.LockConversationParams{UserLo: min(a, b), UserHi: max(a, b)}
-	row, err := q.LockConversation(ctx, pair)
-	if !noRow(err) {
-		return row, err
-	}
-	id, err := q.CreateConversation(ctx, queries.CreateConversationParams(pair))
-	if err != nil {
-		return row, err
-	}
-	for _, user := range []uint64{a, b} {
-		if err := q.CreateMember(ctx, queries.CreateMemberParams{UserID: user, ConversationID: uint64(id)}); err != nil {
-			return row, err
-		}
-	}
-	return q.LockConversation(ctx, pair)
-}

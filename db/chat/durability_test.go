@@ -195,7 +195,7 @@ func TestDatabaseStoppedAndStartedAgain(t *testing.T) {
 	w.send(t, alice, bob, "first")
 	hold(t, w, lockAll)
 	s := through.begin(alice, draft("while it is away"))
-	eventually(t, "the send's wait", func() bool { return line.waiting("LockConversation") != 0 })
+	eventually(t, "the send's wait", func() bool { return line.waiting("LockConversations") != 0 })
 	if err := server.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -3,9 +3,9 @@ package chat
 import (
 	"context"
 	"database/sql"
-	"slices"
-	"strings"
 	"time"
+
+	"parley/queries"
 )
 
 // Importer writes many people and messages at once, by the rules that CreateUser and SendMessage keep. It is for code of
@@ -54,13 +54,13 @@ const importTries = 5
 
 // inTx runs f in a transaction, again after a deadlock or a lock time-out. Unlike Store's inTx it does not go on after
 // a lost connection: nobody waits for an answer, and a lock that the caller holds went with the connection.
-func (i *Importer) inTx(ctx context.Context, f func(*sql.Tx) error) (err error) {
+func (i *Importer) inTx(ctx context.Context, f func(*queries.Queries) error) (err error) {
 	for range importTries {
 		var tx *sql.Tx
 		if tx, err = i.conn.BeginTx(ctx, nil); err != nil {
 			return err
 		}
-		if err = f(tx); err == nil {
+		if err = f(queries.New(tx)); err == nil {
 			return tx.Commit()
 		}
 		_ = tx.Rollback() // the error that stopped f says more
@@ -69,43 +69,4 @@ func (i *Importer) inTx(ctx context.Context, f func(*sql.Tx) error) (err error) 
 		}
 	}
 	return err
-}
-
-// manyRows collects rows for INSERT statements with many rows each, which are what makes an import fast: a statement a row
-// takes seven times as long. sqlc has no such statements for MySQL except LOAD DATA LOCAL, which MySQL 8 refuses by
-// default, so these are written by hand; all values are parameters all the same.
-type manyRows struct {
-	into    string // the table and its columns
-	update  string // what to do with a row that exists; "" makes that an error
-	columns int
-	values  []any
-}
-
-// statementRows is how many rows one statement carries: beyond some hundreds it gets no faster. Times nine columns
-// it stays below the 65,535 parameters that the protocol takes.
-const statementRows = 500
-
-func newInsert(into, update string) *manyRows {
-	return &manyRows{into: into, update: update, columns: strings.Count(into, ",") + 1}
-}
-
-func (m *manyRows) add(values ...any) { m.values = append(m.values, values...) }
-
-func (m *manyRows) run(ctx context.Context, tx *sql.Tx) error {
-	for part := range slices.Chunk(m.values, statementRows*m.columns) {
-		rows := len(part) / m.columns
-		row := "(" + placeholders(m.columns) + ")"
-		statement := "INSERT INTO " + m.into + " VALUES " + row + strings.Repeat(", "+row, rows-1)
-		if m.update != "" {
-			statement += " ON DUPLICATE KEY UPDATE " + m.update
-		}
-		if _, err := tx.ExecContext(ctx, statement, part...); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func placeholders(n int) string {
-	return strings.TrimSuffix(strings.Repeat("?,", n), ",")
 }

@@ -2,7 +2,6 @@ package chat
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"strings"
 	"time"
@@ -60,48 +59,51 @@ func (i *Importer) Messages(ctx context.Context, pieces []ImportPiece) error {
 			return err
 		}
 	}
-	return Fault(i.inTx(ctx, func(tx *sql.Tx) error { return writePieces(ctx, tx, pieces) }))
+	return Fault(i.inTx(ctx, func(q *queries.Queries) error { return writePieces(ctx, q, pieces) }))
 }
 
 // writePieces does what SendMessage does, for many messages: it locks the conversations, which hand out seq and rev,
 // adds the messages, and moves the counters and the watermarks on.
-func writePieces(ctx context.Context, tx *sql.Tx, pieces []ImportPiece) error {
-	open, err := lockConversations(ctx, tx, pieces)
+func writePieces(ctx context.Context, q *queries.Queries, pieces []ImportPiece) error {
+	open, err := lockConversations(ctx, q, pairsOf(pieces))
 	if err != nil {
 		return err
 	}
-	messages := newInsert("messages (conversation_id, seq, sender_id, client_key, rev, body, created_at)", "")
-	members := newInsert("members (user_id, conversation_id, last_read_seq, last_delivered_seq)",
-		"last_read_seq = GREATEST(last_read_seq, VALUES(last_read_seq)), last_delivered_seq = GREATEST(last_delivered_seq, VALUES(last_delivered_seq))")
+	var messages []queries.Message
+	var members []queries.Member
 	for _, p := range pieces {
 		c := open[pairOf(p)]
-		addMembers(members, c, p)
-		addMessages(messages, c, p)
+		members = appendMembers(members, c, p)
+		messages = appendMessages(messages, c, p)
 	}
-	conversations := newInsert("conversations (id, user_lo, user_hi, last_seq, last_rev, last_at)",
-		"last_seq = VALUES(last_seq), last_rev = VALUES(last_rev), last_at = VALUES(last_at)")
+	var conversations []queries.Conversation
 	for _, c := range open {
-		conversations.add(c.ID, c.UserLo, c.UserHi, c.LastSeq, c.LastRev, c.LastAt)
+		conversations = append(conversations, *c)
 	}
-	for _, rows := range []*manyRows{messages, members, conversations} {
-		if err := rows.run(ctx, tx); err != nil {
-			return err
-		}
+	if err := q.CreateMessages(ctx, messages); err != nil {
+		return err
 	}
-	return nil
+	if err := q.CreateMembers(ctx, members); err != nil {
+		return err
+	}
+	return q.AdvanceConversations(ctx, conversations)
 }
 
-func addMessages(rows *manyRows, c *queries.Conversation, p ImportPiece) {
+func appendMessages(rows []queries.Message, c *queries.Conversation, p ImportPiece) []queries.Message {
 	for _, line := range p.Lines {
 		c.LastSeq++
 		c.LastRev++
 		c.LastAt = nullTime(after(c.LastAt.Time, line.SentAt))
-		rows.add(c.ID, c.LastSeq, line.Sender, line.ClientID[:], c.LastRev, line.Body, c.LastAt)
+		rows = append(rows, queries.Message{
+			ConversationID: c.ID, Seq: c.LastSeq, SenderID: line.Sender, ClientKey: line.ClientID[:],
+			Rev: c.LastRev, Body: line.Body, CreatedAt: c.LastAt.Time,
+		})
 	}
+	return rows
 }
 
-// addMembers comes before addMessages: watermarks are counted from the piece's start.
-func addMembers(rows *manyRows, c *queries.Conversation, p ImportPiece) {
+// appendMembers comes before appendMessages: watermarks are counted from the piece's start.
+func appendMembers(rows []queries.Member, c *queries.Conversation, p ImportPiece) []queries.Member {
 	for i, user := range p.Pair {
 		if i == 1 && user == p.Pair[0] {
 			break // notes
@@ -110,49 +112,23 @@ func addMembers(rows *manyRows, c *queries.Conversation, p ImportPiece) {
 		if p.Read[i] > 0 {
 			read = c.LastSeq + uint64(p.Read[i])
 		}
-		rows.add(user, c.ID, read, read)
+		rows = append(rows, queries.Member{UserID: user, ConversationID: c.ID, LastReadSeq: read, LastDeliveredSeq: read})
 	}
+	return rows
 }
 
-// userPair is a conversation's people as its row has them.
-type userPair struct{ lo, hi uint64 }
-
-func pairOf(p ImportPiece) userPair {
-	return userPair{min(p.Pair[0], p.Pair[1]), max(p.Pair[0], p.Pair[1])}
+func pairOf(p ImportPiece) queries.Pair {
+	return queries.Pair{UserLo: min(p.Pair[0], p.Pair[1]), UserHi: max(p.Pair[0], p.Pair[1])}
 }
 
-// lockConversations is lockConversation for many pairs. The IDs are read back: not every server hands out consecutive
-// ones to the rows of one statement.
-func lockConversations(ctx context.Context, tx *sql.Tx, pieces []ImportPiece) (map[userPair]*queries.Conversation, error) {
-	insert := newInsert("conversations (user_lo, user_hi)", "id = id")
-	seen := map[userPair]bool{}
+func pairsOf(pieces []ImportPiece) []queries.Pair {
+	var pairs []queries.Pair
+	seen := map[queries.Pair]bool{}
 	for _, p := range pieces {
 		if pair := pairOf(p); !seen[pair] {
 			seen[pair] = true
-			insert.add(pair.lo, pair.hi)
+			pairs = append(pairs, pair)
 		}
 	}
-	if err := insert.run(ctx, tx); err != nil {
-		return nil, err
-	}
-	return selectConversations(ctx, tx, insert.values)
-}
-
-func selectConversations(ctx context.Context, tx *sql.Tx, pairs []any) (map[userPair]*queries.Conversation, error) {
-	const one = "(user_lo = ? AND user_hi = ?)" // every engine finds these by the index, other than a list of (?, ?)
-	rows, err := tx.QueryContext(ctx, "SELECT id, user_lo, user_hi, last_seq, last_rev, last_at FROM conversations WHERE "+
-		one+strings.Repeat(" OR "+one, len(pairs)/2-1)+" FOR UPDATE", pairs...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	found := map[userPair]*queries.Conversation{}
-	for rows.Next() {
-		var c queries.Conversation
-		if err := rows.Scan(&c.ID, &c.UserLo, &c.UserHi, &c.LastSeq, &c.LastRev, &c.LastAt); err != nil {
-			return nil, err
-		}
-		found[userPair{c.UserLo, c.UserHi}] = &c
-	}
-	return found, rows.Err()
+	return pairs
 }

@@ -2,7 +2,6 @@ package chat
 
 import (
 	"context"
-	"database/sql"
 	"slices"
 	"time"
 
@@ -87,23 +86,17 @@ func findImported(ctx context.Context, db queries.DBTX, users []ImportUser) (all
 		return all, nil
 	}
 	order := map[string]int{}
-	keys := make([]any, len(users))
+	keys := make([][]byte, len(users))
 	for i, u := range users {
-		key := usernameKey(u.Username)
-		order[string(key)], keys[i] = i, key
+		keys[i] = usernameKey(u.Username)
+		order[string(keys[i])] = i
 	}
-	rows, err := db.QueryContext(ctx, `SELECT id, username, username_key, display_name, email, email_key, password_hash, is_admin, created_at, disabled_at
-		FROM users WHERE username_key IN (`+placeholders(len(keys))+`)`, keys...)
+	rows, err := queries.New(db).UsersByKey(ctx, keys)
 	if err != nil {
 		return all, err
 	}
-	defer rows.Close()
 	var found []queries.User
-	for rows.Next() {
-		var u queries.User
-		if err := rows.Scan(&u.ID, &u.Username, &u.UsernameKey, &u.DisplayName, &u.Email, &u.EmailKey, &u.PasswordHash, &u.IsAdmin, &u.CreatedAt, &u.DisabledAt); err != nil {
-			return all, err
-		}
+	for _, u := range rows {
 		if u.EmailKey.String == canonical(users[order[string(u.UsernameKey)]].Email) {
 			found = append(found, u)
 		} else {
@@ -112,7 +105,7 @@ func findImported(ctx context.Context, db queries.DBTX, users []ImportUser) (all
 	}
 	slices.SortFunc(found, func(a, b queries.User) int { return order[string(a.UsernameKey)] - order[string(b.UsernameKey)] })
 	all.Users = usersOf(found)
-	return all, rows.Err()
+	return all, nil
 }
 
 // without gives those whose names no account has.
@@ -145,41 +138,43 @@ func (i *Importer) choosePassword(ctx context.Context, found []User) (err error)
 // setPasswords gives people of an earlier import the password of this one, and ends their sessions as every change of a
 // password does.
 func (i *Importer) setPasswords(ctx context.Context, found []User) error {
-	args := []any{i.hash}
+	var ids []uint64
 	for _, u := range found {
 		if u.passwordHash != i.hash {
-			args = append(args, u.ID)
+			ids = append(ids, u.ID)
 		}
 	}
-	if len(args) == 1 {
+	if len(ids) == 0 {
 		return nil
 	}
-	ids := " IN (" + placeholders(len(args)-1) + ")"
-	err := i.inTx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "UPDATE users SET password_hash = ? WHERE id"+ids, args...)
-		if err == nil {
-			_, err = tx.ExecContext(ctx, "DELETE FROM sessions WHERE user_id"+ids, args[1:]...)
+	err := i.inTx(ctx, func(q *queries.Queries) error {
+		if err := q.SetPasswords(ctx, queries.SetPasswordsParams{PasswordHash: i.hash, Ids: ids}); err != nil {
+			return err
 		}
-		return err
+		return q.DeleteSessionsOf(ctx, ids)
 	})
 	if err != nil {
 		return err
 	}
-	for _, id := range args[1:] {
-		i.store.notifier.Notify(Event{Type: EventSessionEnded, To: id.(uint64)})
+	for _, id := range ids {
+		i.store.notifier.Notify(Event{Type: EventSessionEnded, To: id})
 	}
 	return nil
 }
 
 // insertUsers gives names and keys the same form as CreateUser.
 func (i *Importer) insertUsers(ctx context.Context, users []ImportUser) error {
-	insert := newInsert("users (username, username_key, display_name, search_key, email, email_key, password_hash, is_admin, created_at)", "id = id")
+	rows := make([]queries.CreateUserParams, 0, len(users))
 	for _, u := range users {
 		if err := u.Check(); err != nil {
 			return err
 		}
-		insert.add(u.Username, usernameKey(u.Username), u.DisplayName, searchKey(u.Username, u.DisplayName),
-			u.Email, canonical(u.Email), i.hash, u.IsAdmin, u.CreatedAt)
+		rows = append(rows, queries.CreateUserParams{
+			Username: u.Username, UsernameKey: usernameKey(u.Username),
+			DisplayName: u.DisplayName, SearchKey: searchKey(u.Username, u.DisplayName),
+			Email: nullString(u.Email), EmailKey: nullString(canonical(u.Email)),
+			PasswordHash: i.hash, IsAdmin: u.IsAdmin, CreatedAt: u.CreatedAt,
+		})
 	}
-	return i.inTx(ctx, func(tx *sql.Tx) error { return insert.run(ctx, tx) })
+	return i.inTx(ctx, func(q *queries.Queries) error { return q.CreateUsers(ctx, rows) })
 }

@@ -2,10 +2,7 @@ package chat
 
 import (
 	"context"
-	"fmt"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -39,13 +36,6 @@ func messageOf(row queries.Message, viewer, with User) Message {
 	return m
 }
 
-// Draft is a message to be sent.
-type Draft struct {
-	Recipient string // a username
-	Body      string
-	ClientID  string // a UUID in any of its spellings; "" has one made, and a retry is then a second message
-}
-
 // SendMessage stores a message and has both people's windows told of it. When it returns without an error the message
 // is committed. Sent again under the same client ID it gives the stored message and replayed; with another body that
 // is a Conflict. An Invalid error names the fields recipient, body and client_id. Unavailable means that it is not
@@ -58,17 +48,8 @@ func (s *Store) SendMessage(ctx context.Context, sender User, d Draft) (m Messag
 	if err != nil {
 		return s.sentBefore(ctx, sender, recipient, clientID, body, err)
 	}
-	var row queries.Message
-	err = s.inTx(ctx, func(ctx context.Context, q *queries.Queries) error {
-		row, replayed, err = s.storeMessage(ctx, q, sender.ID, recipient.ID, clientID, body)
-		return err
-	})
-	if err != nil {
-		return Message{}, false, err
-	}
-	m = messageOf(row, sender, recipient)
-	s.notifyMessage(m)
-	return m, replayed, nil
+	sent, err := s.post(ctx, posting{sender: sender, recipient: recipient, clientID: clientID, body: body})
+	return sent.message, sent.replayed, err
 }
 
 // sentBefore finds the message of a refused draft that was sent when the rules let it pass: before the recipient was
@@ -86,7 +67,7 @@ func (s *Store) sentBefore(ctx context.Context, sender, recipient User, clientID
 		return Message{}, false, notSent(err, refused)
 	}
 	m := messageOf(row, sender, recipient)
-	s.notifyMessage(m)
+	s.notifier.Notify(announcing(nil, m)...)
 	return m, true, nil
 }
 
@@ -96,36 +77,6 @@ func notSent(err, refused error) error {
 		return refused
 	}
 	return fault(err, "")
-}
-
-// storeMessage looks the client ID up before it writes, under the conversation's lock. That is what makes it safe to
-// run again after a commit whose answer was lost.
-func (s *Store) storeMessage(ctx context.Context, q *queries.Queries, sender, recipient uint64, clientID uuid.UUID, body string) (_ queries.Message, replayed bool, _ error) {
-	c, err := lockConversation(ctx, q, sender, recipient)
-	if err != nil {
-		return queries.Message{}, false, err
-	}
-	stored, err := q.MessageByClientKey(ctx, queries.MessageByClientKeyParams{ConversationID: c.ID, SenderID: sender, ClientKey: clientID[:]})
-	if err == nil {
-		return stored, true, sameBody(stored, body)
-	}
-	if !noRow(err) {
-		return queries.Message{}, false, err
-	}
-	row := queries.CreateMessageParams{
-		ConversationID: c.ID, Seq: c.LastSeq + 1, SenderID: sender, ClientKey: clientID[:],
-		Rev: c.LastRev + 1, Body: body, CreatedAt: after(c.LastAt.Time, s.now()),
-	}
-	if err := q.CreateMessage(ctx, row); err != nil {
-		return queries.Message{}, false, err
-	}
-	err = q.AdvanceConversation(ctx, queries.AdvanceConversationParams{
-		LastSeq: row.Seq, LastRev: row.Rev, LastAt: nullTime(row.CreatedAt), ID: c.ID,
-	})
-	return queries.Message{
-		ConversationID: row.ConversationID, Seq: row.Seq, SenderID: row.SenderID, ClientKey: row.ClientKey,
-		Rev: row.Rev, Body: row.Body, CreatedAt: row.CreatedAt,
-	}, false, err
 }
 
 func sameBody(stored queries.Message, body string) error {
@@ -144,65 +95,22 @@ func after(last, now time.Time) time.Time {
 	return last.Add(time.Microsecond)
 }
 
-func (s *Store) checkDraft(ctx context.Context, d Draft) (recipient User, clientID uuid.UUID, body string, err error) {
-	f := fields{}
-	body = s.checkBody(f, d.Body)
-	clientID = checkClientID(f, d.ClientID)
-	recipient, err = s.UserByName(ctx, d.Recipient)
-	switch {
-	case strings.TrimSpace(d.Recipient) == "":
-		f.add("recipient", "Say whom the message is for.")
-	case KindOf(err) == NotFound:
-		f.add("recipient", nobodyCalled(d.Recipient))
-	case err != nil:
-		return User{}, clientID, "", err
-	case recipient.Disabled():
-		f.add("recipient", recipient.DisplayName+"'s account is disabled, so nobody would read this.")
-	}
-	return recipient, clientID, body, f.err("The message wasn't sent.")
-}
-
-// checkBody gives the body as it is stored: trimmed, with line feeds alone (forms send CRLF).
-func (s *Store) checkBody(f fields, body string) string {
-	if !utf8.ValidString(body) || strings.ContainsRune(body, 0) {
-		f.add("body", "The message holds characters that are no text.")
-		return ""
-	}
-	body = strings.TrimSpace(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(body))
-	if body == "" {
-		f.add("body", "Write something first.")
-	}
-	if n := utf8.RuneCountInString(body); n > s.maxBody {
-		f.add("body", fmt.Sprintf("The message has %d characters; at most %d can be sent at once.", n, s.maxBody))
-	}
-	return body
-}
-
-func checkClientID(f fields, text string) uuid.UUID {
-	if text == "" {
-		return uuid.New()
-	}
-	id, err := uuid.Parse(text)
-	if err != nil || uuid.Validate(text) != nil { // Parse takes anything for braces
-		f.add("client_id", "A client ID is a UUID.")
-		return uuid.Nil
-	}
-	return id
-}
-
-// notifyMessage tells each of the two people once; notes to oneself have just one.
-func (s *Store) notifyMessage(m Message) {
-	events := []Event{{Type: EventMessage, To: m.Sender.ID, With: m.Recipient.Username, ID: m.ID, Rev: m.Rev}}
+// announcing adds the events that tell each of the two people once; notes to oneself have just one.
+func announcing(events []Event, m Message) []Event {
+	events = append(events, Event{Type: EventMessage, To: m.Sender.ID, With: m.Recipient.Username, ID: m.ID, Rev: m.Rev})
 	if m.Recipient.ID != m.Sender.ID {
 		events = append(events, Event{Type: EventMessage, To: m.Recipient.ID, With: m.Sender.Username, ID: m.ID, Rev: m.Rev})
 	}
-	s.notifier.Notify(events...)
+	return events
 }
 
 const noSuchMessage = "There is no such message, or it isn't yours to read."
 
 // Message finds one message of a conversation that the viewer is in.
 func (s *Store) Message(ctx context.Context, viewer User, id MessageID) (Message, error) {
+	if m, ok := s.recent.find(viewer, id); ok {
+		return m, nil
+	}
 	c, err := s.q.ConversationByID(ctx, queries.ConversationByIDParams{Viewer: viewer.ID, ID: id.Conversation})
 	if err != nil {
 		return Message{}, fault(err, noSuchMessage)

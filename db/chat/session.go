@@ -71,9 +71,9 @@ func seen(ctx context.Context, q *queries.Queries, user User, at time.Time) erro
 // SessionByToken finds a session that has not expired, of a user who isn't disabled, and notes its use.
 func (s *Store) SessionByToken(ctx context.Context, token string) (Session, error) {
 	now := s.now()
-	row, err := s.q.SessionByHash(ctx, queries.SessionByHashParams{IDHash: tokenHash(token), Now: now})
-	if err != nil {
-		return Session{}, fault(err, "This session has ended. Sign in again.")
+	row, found, err := s.sessions.get(ctx, tokenHash(token))
+	if err != nil || !found {
+		return Session{}, fault(orNoRow(err), "This session has ended. Sign in again.")
 	}
 	session := Session{Hash: row.Session.IDHash, User: userOf(row.User), ExpiresAt: row.Session.ExpiresAt}
 	if now.Sub(row.Session.SeenAt) < renewEvery {

@@ -81,11 +81,11 @@ func TestSessionExpires(t *testing.T) {
 // seenAt reads when the session was noted as used.
 func seenAt(t *testing.T, w *world, session chat.Session) time.Time {
 	t.Helper()
-	row, err := w.q.SessionByHash(t.Context(), queries.SessionByHashParams{IDHash: session.Hash, Now: time.Unix(0, 0)})
-	if err != nil {
-		t.Fatal(err)
+	rows, err := w.q.SessionsByHash(t.Context(), queries.SessionsByHashParams{Hashes: [][]byte{session.Hash}, Now: time.Unix(0, 0)})
+	if err != nil || len(rows) != 1 {
+		t.Fatalf("found %d sessions: %v", len(rows), err)
 	}
-	return row.Session.SeenAt
+	return rows[0].Session.SeenAt
 }
 
 func TestSessionUseIsWrittenOnceAMinute(t *testing.T) {
@@ -134,14 +134,14 @@ func TestSessionUseWithinTheMinuteIsOneQuery(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	line.plan(nil)
-	if _, err := w.SessionByToken(t.Context(), token); err != nil {
-		t.Fatal(err)
-	}
-	for _, command := range line.sent() {
-		if command != execute && !strings.HasPrefix(command, "-- name: SessionByHash ") {
-			t.Errorf("it costs %q", command)
+	for range 2 { // a connection prepares the query at its first use
+		line.plan(nil)
+		if _, err := w.SessionByToken(t.Context(), token); err != nil {
+			t.Fatal(err)
 		}
+	}
+	if sent := line.sent(); len(sent) != 1 || !strings.HasPrefix(sent[0], "-- name: SessionsByHash ") {
+		t.Errorf("it costs %q", sent)
 	}
 }
 

@@ -21,6 +21,7 @@ type Options struct {
 	MaxBodyLength   int              // the longest message in characters (Unicode code points); default 10,000
 	SessionLifetime time.Duration    // how long after its last use a session ends; default 30 days
 	Now             func() time.Time // the clock; default time.Now
+	RememberFor     time.Duration    // how long a message is answered from memory after its commit; default 1 s, below 0 never
 }
 
 // Store is the database seen through the rules. It is safe for concurrent use.
@@ -33,6 +34,10 @@ type Store struct {
 	now      func() time.Time
 	hashing  chan struct{}
 	patience time.Duration // how long a write goes on trying
+	lanes    [postLanes]grouped[*posting]
+	sessions *lookup[queries.SessionsByHashRow]
+	people   *lookup[queries.User]
+	recent   *recent
 }
 
 // New makes a Store on a migrated database.
@@ -54,9 +59,27 @@ func New(db *sql.DB, o Options) *Store {
 	if clock == nil {
 		clock = time.Now
 	}
+	if o.RememberFor == 0 {
+		o.RememberFor = time.Second
+	}
+	s.recent = newRecent(o.RememberFor)
+	s.gather()
 	// DATETIME(6) keeps microseconds: what is stored must equal what was returned.
 	s.now = func() time.Time { return clock().UTC().Truncate(time.Microsecond) }
 	return s
+}
+
+// gather makes what has calls that come at the same time go to the database together.
+func (s *Store) gather() {
+	for i := range s.lanes {
+		s.lanes[i].most, s.lanes[i].serve = postMost, s.postGroup
+	}
+	patience := func() time.Duration { return s.patience }
+	s.sessions = newLookup(patience, func(row queries.SessionsByHashRow) []byte { return row.Session.IDHash },
+		func(ctx context.Context, hashes [][]byte) ([]queries.SessionsByHashRow, error) {
+			return s.q.SessionsByHash(ctx, queries.SessionsByHashParams{Hashes: hashes, Now: s.now()})
+		})
+	s.people = newLookup(patience, func(row queries.User) []byte { return row.UsernameKey }, s.q.UsersByKey)
 }
 
 // MaxBodyLength is the longest message in characters (Unicode code points).
@@ -84,8 +107,13 @@ const (
 func (s *Store) inTx(ctx context.Context, f func(context.Context, *queries.Queries) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.patience)
 	defer cancel()
+	return s.again(ctx, func() error { return s.tryTx(ctx, f) })
+}
+
+// again tries until it succeeds, fails for good, or ctx ends, which gives an error of kind Unavailable.
+func (s *Store) again(ctx context.Context, try func() error) error {
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
-		err := s.tryTx(ctx, f)
+		err := try()
 		if !retriable(err) {
 			return err
 		}
@@ -124,6 +152,9 @@ var retriableNumbers = map[uint16]bool{
 }
 
 func retriable(err error) bool {
+	if err == errStored {
+		return true
+	}
 	if server, ok := errors.AsType[*mysql.MySQLError](err); ok {
 		return retriableNumbers[server.Number]
 	}

@@ -85,7 +85,7 @@ func (w *wire) accept() {
 			client.Close()
 			continue
 		}
-		l := &link{wire: w, client: client, server: server}
+		l := &link{wire: w, client: client, server: server, prepared: map[uint32]string{}}
 		if !w.add(l) {
 			l.close()
 			continue
@@ -179,11 +179,12 @@ type link struct {
 	wire           *wire
 	client, server net.Conn
 
-	mu       sync.Mutex
-	lose     bool   // the next answer is lost, and with it the connection
-	thread   uint32 // the server's number for the connection
-	prepared string // the last statement that was prepared
-	waiting  string // the statement whose answer hasn't come
+	mu        sync.Mutex
+	lose      bool              // the next answer is lost, and with it the connection
+	thread    uint32            // the server's number for the connection
+	waiting   string            // the statement whose answer hasn't come
+	prepared  map[uint32]string // statements by the server's numbers for them
+	preparing string            // a statement that hasn't got its number
 }
 
 func (l *link) close() {
@@ -211,7 +212,7 @@ func (l *link) up() {
 		if err != nil {
 			return
 		}
-		if command := commandIn(packet); command != "" && !l.suffer(command, l.wire.decide(command)) {
+		if command := l.commandIn(packet); command != "" && !l.suffer(command, l.wire.decide(command)) {
 			return
 		}
 		if _, err := l.server.Write(packet); err != nil {
@@ -228,26 +229,32 @@ func (l *link) suffer(command string, h harm) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lose = l.lose || h == loseAfter
-	if command == execute {
-		l.waiting = l.prepared
-	} else {
-		l.prepared = command
+	l.waiting = command
+	l.preparing = ""
+	if text, ok := strings.CutPrefix(command, prepare); ok {
+		l.preparing = text
 	}
 	return h == none || h == loseAfter
 }
 
-const execute = "EXECUTE"
+// prepare is what a command begins with that only has the server prepare a statement.
+const prepare = "PREPARE "
 
-// commandIn gives the text of a query, the name of another command, and "" for what is no command.
-func commandIn(packet []byte) string {
+// commandIn gives the text of a statement that is to be carried out, the name of another command, and "" for what is no
+// command.
+func (l *link) commandIn(packet []byte) string {
 	if len(packet) < 5 || packet[3] != 0 { // commands begin a sequence
 		return ""
 	}
 	switch packet[4] {
-	case 3, 22:
+	case 3:
 		return strings.TrimSpace(string(packet[5:]))
+	case 22:
+		return prepare + strings.TrimSpace(string(packet[5:]))
 	case 23:
-		return execute
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.prepared[binary.LittleEndian.Uint32(packet[5:])]
 	case 25:
 		return "" // closes a statement and has no answer
 	}
@@ -286,6 +293,10 @@ func (l *link) note(packet []byte) (lose bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.waiting = ""
+	if l.preparing != "" && packet[4] == 0 { // the number comes first in the answer
+		l.prepared[binary.LittleEndian.Uint32(packet[5:])] = l.preparing
+		l.preparing = ""
+	}
 	if l.thread == 0 && packet[4] == 10 { // the greeting: a version, a text that ends with a zero, the connection's number
 		rest := packet[5:]
 		l.thread = binary.LittleEndian.Uint32(rest[bytes.IndexByte(rest, 0)+1:])
@@ -321,7 +332,7 @@ func wiredTo(t testing.TB, dsn string, direct *sql.DB) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { pool.Close() })
-	w := worldOn(pool, chat.Options{})
+	w := worldOn(pool, chat.Options{RememberFor: -1}) // what is tested is the way to the database
 	w.db, w.q = direct, queries.New(direct)
 	return w
 }

@@ -1,0 +1,106 @@
+package chat
+
+import (
+	"context"
+	"slices"
+	"sync"
+)
+
+// grouped has calls that come at the same time served together: one transaction for many sends, one query for many
+// look-ups. Whoever finds nobody being served is served at once, in their own goroutine. Whoever comes meanwhile waits
+// and goes with all others who wait; one of them then serves the group. So a lone call never waits, and under load a
+// group is as large as what came while the one before it was served.
+type grouped[T any] struct {
+	most  int       // how many calls go together
+	serve func([]T) // serves each call of a group, its errors among the results
+	mu    sync.Mutex
+	busy  bool
+	queue []*waiting[T]
+}
+
+// waiting is a call in the queue. It hears true when it was served, and false when it is to serve the next group.
+type waiting[T any] struct {
+	call   T
+	served chan bool
+}
+
+// do returns when the call was served, or with ctx's error if that ends while it still waits for its turn.
+func (g *grouped[T]) do(ctx context.Context, call T) error {
+	own := &waiting[T]{call: call}
+	if g.join(own) {
+		select {
+		case served := <-own.served:
+			if served {
+				return nil
+			}
+		case <-ctx.Done():
+			if g.leave(own) {
+				return ctx.Err()
+			}
+			if <-own.served { // its turn came just then
+				return nil
+			}
+		}
+	}
+	g.lead(own)
+	return nil
+}
+
+// join says whether the call has to wait.
+func (g *grouped[T]) join(own *waiting[T]) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.busy {
+		g.busy = true
+		return false
+	}
+	own.served = make(chan bool, 1)
+	g.queue = append(g.queue, own)
+	return true
+}
+
+// leave says no where the call is in the queue no more.
+func (g *grouped[T]) leave(own *waiting[T]) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	i := slices.Index(g.queue, own)
+	if i < 0 {
+		return false
+	}
+	g.queue = slices.Delete(g.queue, i, i+1)
+	return true
+}
+
+// lead serves own and those who wait, and leaves the next group to one of whoever came meanwhile.
+func (g *grouped[T]) lead(own *waiting[T]) {
+	others := g.take()
+	calls := []T{own.call}
+	for _, w := range others {
+		calls = append(calls, w.call)
+	}
+	defer g.next()
+	defer func() {
+		for _, w := range others {
+			w.served <- true
+		}
+	}()
+	g.serve(calls)
+}
+
+func (g *grouped[T]) take() []*waiting[T] {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n := min(len(g.queue), g.most-1)
+	others := slices.Clone(g.queue[:n])
+	g.queue = slices.Delete(g.queue, 0, n)
+	return others
+}
+
+func (g *grouped[T]) next() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.busy = len(g.queue) > 0; g.busy {
+		g.queue[0].served <- false
+		g.queue = slices.Delete(g.queue, 0, 1)
+	}
+}
