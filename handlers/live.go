@@ -29,6 +29,10 @@ func (s *Server) deliver(e chat.Event) {
 		s.hub.CloseSession(e.To, e.Session, hub.CloseRevoked, "signed out")
 		return
 	}
+	if e.Type == chat.EventCheck {
+		s.check(e.To)
+		return
+	}
 	body := frameBody{Type: e.Type, With: e.With, Rev: e.Rev, Seq: e.Seq}
 	if !e.ID.IsZero() {
 		body.ID = &e.ID
@@ -55,15 +59,17 @@ func handshake(c *fiber.Ctx) error {
 	return c.Next()
 }
 
-// openWindow registers the window before the handshake is answered: a message that is sent right after the answer is
-// then pushed. The session is looked up once more after that, since it may have ended between the first look and the
-// registration, and whoever ended it told only the windows that were registered then.
+// openWindow registers the window before the handshake is answered, and waits until other nodes' events come here too: a
+// message that is sent right after the answer is then pushed. The session is looked up once more after that, since it
+// may have ended between the first look and the registration, and whoever ended it told only the windows that were
+// registered then.
 func (s *Server) openWindow(c *fiber.Ctx) error {
 	session := sessionOf(c)
 	window := hub.NewWindow(session.User.ID, session.Hash)
 	if !s.hub.Add(window) {
 		return fiber.ErrServiceUnavailable
 	}
+	s.Fanout.Await(c.UserContext(), session.User.ID)
 	if err := s.stillOpen(c); err != nil {
 		s.hub.Remove(window)
 		return err

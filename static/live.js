@@ -162,6 +162,7 @@ function showUnread() {
 function heard(event) {
   lastHeard = Date.now();
   const push = JSON.parse(event.data);
+  if (push.type === "check") threadBehind = true;
   if (push.type === "message" && push.rev > (told.get(push.with)?.rev ?? 0)) told.set(push.with, { rev: push.rev, id: push.id });
   sync();
   refreshList();

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"parley/handlers/fanout"
 )
 
 // settings is every setting and every command. A flag wins over its PARLEY_ variable, that over the settings file, and
@@ -23,6 +25,7 @@ type settings struct {
 	BaseURL        string        `placeholder:"URL" help:"The address that people use, such as https://chat.example.org, where it isn't the one above. With https, cookies are sent over https only."`
 	DataDir        string        `default:"./data" help:"Where Parley keeps its private database."`
 	DatabaseURL    string        `placeholder:"DSN" help:"A MySQL or MariaDB server of your own, such as user:password@tcp(localhost:3306)/parley. Unset: a private one in the data directory."`
+	RedisURL       string        `placeholder:"URL" help:"The Redis by which several Parleys on one database tell each other what to push, such as redis://:password@localhost:6379/0, or rediss:// for TLS. Unset: there is only this one."`
 	MessagesToLoad int           `default:"10" help:"How many messages a conversation shows at first, from 1 to 100."`
 	MaxBody        int           `default:"10000" help:"The longest message, in characters."`
 	SessionFor     time.Duration `default:"720h" help:"How long after its last use a sign-in ends."`
@@ -174,10 +177,13 @@ func (s settings) check() error {
 	if _, err := time.LoadLocation(s.TimeZone); err != nil {
 		return fmt.Errorf("there is no time zone called %q; a zone looks like Europe/Berlin", s.TimeZone)
 	}
-	if _, err := s.baseURL(); err != nil {
-		return err
+	if s.RedisURL != "" {
+		if err := fanout.CheckRedisURL(s.RedisURL); err != nil {
+			return err
+		}
 	}
-	return nil
+	_, err := s.baseURL()
+	return err
 }
 
 func (s settings) baseURL() (*url.URL, error) {

@@ -40,7 +40,12 @@ func (cmd serveCmd) Run(ctx context.Context, p *program) (err error) {
 }
 
 func (cmd serveCmd) serve(ctx context.Context, p *program, pool *sql.DB, listener net.Listener, start time.Time) error {
-	server, store, err := p.server(pool)
+	nodes, err := p.fanout()
+	if err != nil {
+		return err
+	}
+	defer nodes.Close()
+	server, store, err := p.server(pool, nodes)
 	if err != nil {
 		return err
 	}
@@ -70,8 +75,16 @@ func (cmd serveCmd) serve(ctx context.Context, p *program, pool *sql.DB, listene
 	return nil
 }
 
+// fanout is how other nodes are told, if there are any.
+func (p *program) fanout() (fanout.Fanout, error) {
+	if p.set.RedisURL == "" {
+		return fanout.NewMemory(), nil
+	}
+	return fanout.NewRedis(p.set.RedisURL, p.log)
+}
+
 // server puts the layers together.
-func (p *program) server(pool *sql.DB) (*handlers.Server, *chat.Store, error) {
+func (p *program) server(pool *sql.DB, nodes fanout.Fanout) (*handlers.Server, *chat.Store, error) {
 	base, err := p.set.baseURL()
 	if err != nil {
 		return nil, nil, err
@@ -80,7 +93,6 @@ func (p *program) server(pool *sql.DB) (*handlers.Server, *chat.Store, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	nodes := fanout.NewMemory()
 	store := chat.New(pool, chat.Options{Notifier: nodes, MaxBodyLength: p.set.MaxBody, SessionLifetime: p.set.SessionFor})
 	return handlers.New(handlers.Config{
 		Store: store, Fanout: nodes, Logger: p.log, BaseURL: base, MessagesToLoad: p.set.MessagesToLoad, TimeZone: zone,

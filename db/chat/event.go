@@ -8,13 +8,14 @@ const (
 	EventMessage      EventType = "message"       // a message was made or changed
 	EventRead         EventType = "read"          // the user's own watermark rose, on whichever device
 	EventSessionEnded EventType = "session_ended" // windows must close
+	EventCheck        EventType = "check"         // windows may have missed something, and are to catch up
 )
 
 // Event tells one user's windows, on every node, of something that has been committed. It carries names and numbers,
 // never a body: whoever hears it fetches, and the fetch checks the permission.
 type Event struct {
 	Type    EventType `json:"type"`
-	To      uint64    `json:"to"`                // the user whose windows hear it
+	To      uint64    `json:"to"`                // the user whose windows hear it; EventCheck: 0 means everybody's
 	With    string    `json:"with,omitempty"`    // the other person's username, as that user sees the conversation
 	ID      MessageID `json:"id,omitzero"`       // EventMessage: which message
 	Rev     uint64    `json:"rev,omitempty"`     // EventMessage: the message's rev

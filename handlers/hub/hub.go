@@ -4,6 +4,8 @@ package hub
 import (
 	"bytes"
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -15,12 +17,19 @@ type Hub struct {
 	windows map[uint64]map[*Window]struct{}
 	stopped bool
 	empty   chan struct{} // closed when the Hub was stopped and the last window is gone
+
+	first, last func(user uint64)
 }
 
 // New makes an empty Hub.
 func New() *Hub {
-	return &Hub{windows: map[uint64]map[*Window]struct{}{}, empty: make(chan struct{})}
+	nobody := func(uint64) {}
+	return &Hub{windows: map[uint64]map[*Window]struct{}{}, empty: make(chan struct{}), first: nobody, last: nobody}
 }
+
+// Watch names what is told of a user's first window, before Add returns, and of the end of the last. Both are called in
+// turn, under the Hub's lock, and must not block. Watch is called before there are windows.
+func (h *Hub) Watch(first, last func(user uint64)) { h.first, h.last = first, last }
 
 // Add registers a window: from now on it hears what is pushed to its user. It says no once the Hub was told to close
 // all. Whoever adds a window must Remove it.
@@ -32,6 +41,7 @@ func (h *Hub) Add(w *Window) bool {
 	}
 	if h.windows[w.user] == nil {
 		h.windows[w.user] = map[*Window]struct{}{}
+		h.first(w.user)
 	}
 	h.windows[w.user][w] = struct{}{}
 	return true
@@ -47,6 +57,7 @@ func (h *Hub) Remove(w *Window) {
 	delete(h.windows[w.user], w)
 	if len(h.windows[w.user]) == 0 {
 		delete(h.windows, w.user)
+		h.last(w.user)
 	}
 	if h.stopped && len(h.windows) == 0 {
 		close(h.empty)
@@ -62,6 +73,13 @@ func (h *Hub) Count() int {
 		n += len(windows)
 	}
 	return n
+}
+
+// Users gives everybody who has a window open.
+func (h *Hub) Users() []uint64 {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return slices.Collect(maps.Keys(h.windows))
 }
 
 // Push queues a text frame for each of the user's windows. A window that is too slow to take it is closed (1013).

@@ -692,3 +692,27 @@ func BenchmarkPush(b *testing.B) {
 		leave(h, w)
 	}
 }
+
+// Whoever watches hears of a user's first window and of the end of the last, once each.
+func TestWatchHearsOfUsersNotOfWindows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := New()
+		var heard []string
+		h.Watch(func(user uint64) { heard = append(heard, fmt.Sprint("+", user)) }, func(user uint64) { heard = append(heard, fmt.Sprint("-", user)) })
+		a1, _ := open(h, 1, "s1")
+		a2, _ := open(h, 1, "s2")
+		b, _ := open(h, 2, "s3")
+		if users := slices.Sorted(slices.Values(h.Users())); !slices.Equal(users, []uint64{1, 2}) {
+			t.Errorf("windows are open of %v", users)
+		}
+		leave(h, a1)
+		leave(h, b)
+		leave(h, a2)
+		h.Remove(a2) // again
+		a3, _ := open(h, 1, "s1")
+		leave(h, a3)
+		if want := []string{"+1", "+2", "-2", "-1", "+1", "-1"}; !slices.Equal(heard, want) {
+			t.Errorf("heard %v, want %v", heard, want)
+		}
+	})
+}
