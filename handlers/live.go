@@ -1,8 +1,14 @@
 package handlers
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"os"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	contrib "github.com/gofiber/contrib/websocket"
@@ -10,8 +16,6 @@ import (
 
 	"parley/db/chat"
 	"parley/handlers/hub"
-
-	"github.com/fasthttp/websocket"
 )
 
 // frameBody is what a window hears: names and numbers, never a text.
@@ -44,12 +48,6 @@ func (s *Server) deliver(e chat.Event) {
 	}
 	s.hub.Push(e.To, frame)
 }
-
-// A client sends nothing but answers to pings, so its frames are small.
-const (
-	maxClientFrame = 512
-	windowBuffer   = 1024
-)
 
 // handshake lets nothing past that doesn't ask for a WebSocket.
 func handshake(c *fiber.Ctx) error {
@@ -91,53 +89,99 @@ func (s *Server) stillOpen(c *fiber.Ctx) error {
 }
 
 func upgrade(s *Server) fiber.Handler {
-	return contrib.New(s.serveWindow, contrib.Config{
+	return contrib.New(s.takeOver, contrib.Config{
 		Origins:         []string{"*"}, // ownOrigin has looked already, and at more than a fixed list
-		ReadBufferSize:  windowBuffer,
-		WriteBufferSize: windowBuffer,
-		RecoverHandler:  s.containWindow, // the default one writes the panic to the client
+		ReadBufferSize:  minBuffer,     // neither buffer is ever used
+		WriteBufferSize: minBuffer,
+		RecoverHandler:  func(*contrib.Conn) { s.containWindow() }, // the default one writes the panic to the client
 	})
 }
 
+const minBuffer = 125
+
 // containWindow keeps a panic to its window.
-func (s *Server) containWindow(*contrib.Conn) {
+func (s *Server) containWindow() {
 	if p := recover(); p != nil {
 		s.Logger.Error("a window failed", "panic", p, "stack", string(debug.Stack()))
 	}
 }
 
-// serveWindow reads until the window ends. It keeps the inner connection alone: the wrapper goes back to a pool when
-// this returns, and a push through it would reach whoever got it next.
-func (s *Server) serveWindow(wrapper *contrib.Conn) {
+// takeOver gets a window's connection out of the server's hands once the handshake is answered. What the request and
+// the WebSocket package hold on to, buffers above all, is three times what a window needs, and is free when this
+// returns. The wrapper goes back to a pool then: a push through it would reach whoever got it next.
+func (s *Server) takeOver(wrapper *contrib.Conn) {
+	conn := wrapper.NetConn()
 	window, ok := wrapper.Locals(windowKey).(*hub.Window)
 	if !ok {
+		conn.Close()
 		return
 	}
+	early, err := buffered(conn)
+	tcp := conn.(interface{ UnsafeConn() net.Conn }).UnsafeConn()
+	raw, rawErr := tcp.(syscall.Conn).SyscallConn()
+	if err = errors.Join(err, rawErr); err != nil {
+		s.Logger.Debug("a window's connection ended at once", "error", err)
+		s.hub.Remove(window)
+		conn.Close()
+		return
+	}
+	go s.serveWindow(window, windowConn{tcp, raw}, early)
+}
+
+// buffered takes what the other side sent right behind its handshake and the server has read already.
+func buffered(conn net.Conn) ([]byte, error) {
+	if err := conn.SetReadDeadline(time.Unix(1, 0)); err != nil { // in the past: nothing further is read
+		return nil, err
+	}
+	early, err := io.ReadAll(conn)
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, io.ErrUnexpectedEOF
+	}
+	return early, conn.SetDeadline(time.Time{})
+}
+
+// serveWindow reads until the window ends. It is all that runs for a window at rest.
+func (s *Server) serveWindow(window *hub.Window, conn windowConn, early []byte) {
+	defer s.containWindow()
+	defer conn.Close()
 	defer s.hub.Remove(window)
-	conn := wrapper.Conn
-	conn.SetReadLimit(maxClientFrame)
-	conn.SetPongHandler(func(string) error { window.Alive(); return nil })
-	window.Attach(windowConn{conn})
+	window.Attach(conn)
 	defer window.Detach()
-	if _, _, err := conn.NextReader(); err == nil {
-		window.Close(hub.CloseRevoked, "nothing is to be sent here")
-		_, _, _ = conn.NextReader() // the other side's answer to that, or the end of waiting for it
+	if len(early) > 0 {
+		window.Read(io.MultiReader(bytes.NewReader(early), conn))
+	} else {
+		window.Read(conn)
 	}
 }
 
-// windowConn is a WebSocket connection as the hub writes to it.
-type windowConn struct{ *websocket.Conn }
+// windowConn is a TCP connection as the hub writes to it.
+type windowConn struct {
+	net.Conn
+	raw syscall.RawConn
+}
 
-// Write implements hub.Conn.
-func (c windowConn) Write(op int, data []byte, deadline time.Time) error {
-	if op == websocket.TextMessage {
-		_ = c.SetWriteDeadline(deadline) // only notes it
-		return c.WriteMessage(op, data)
+// TryWrite implements hub.Conn.
+func (c windowConn) TryWrite(frame []byte) (n int, err error) {
+	var failed error
+	err = c.raw.Write(func(fd uintptr) bool {
+		n, failed = syscall.Write(int(fd), frame)
+		return true // whether or not there was room: nobody is to wait here
+	})
+	if failed == syscall.EAGAIN || failed == syscall.EINTR {
+		failed = nil
 	}
-	return c.WriteControl(op, data, deadline)
+	return max(n, 0), errors.Join(err, failed)
+}
+
+// WriteBy implements hub.Conn.
+func (c windowConn) WriteBy(deadline time.Time, frame []byte) error {
+	_ = c.SetWriteDeadline(deadline) // fails only on a connection that is gone
+	_, err := c.Conn.Write(frame)
+	_ = c.SetWriteDeadline(time.Time{})
+	return err
 }
 
 // BoundWrite implements hub.Conn.
 func (c windowConn) BoundWrite(t time.Time) {
-	_ = c.NetConn().SetWriteDeadline(t) // fails only on a connection that is gone
+	_ = c.SetWriteDeadline(t) // fails only on a connection that is gone
 }

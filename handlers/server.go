@@ -82,6 +82,7 @@ func New(c Config) *Server {
 		IdleTimeout:           idleTimeout,
 		ErrorHandler:          s.failUnread,
 	})
+	s.app.Server().KeepHijackedConns = true // windows outlive the handler of their handshake
 	s.hub.Watch(c.Fanout.Follow, c.Fanout.Unfollow)
 	c.Fanout.Subscribe(s.deliver)
 	s.routes()

@@ -82,9 +82,9 @@ func (h *Hub) Users() []uint64 {
 	return slices.Collect(maps.Keys(h.windows))
 }
 
-// Push queues a text frame for each of the user's windows. A window that is too slow to take it is closed (1013).
-// frame must not change afterwards.
-func (h *Hub) Push(user uint64, frame []byte) {
+// Push sends a text to each of the user's windows. A window that is too slow to take it is closed (1013).
+func (h *Hub) Push(user uint64, text []byte) {
+	frame := frame(opText, text) // once for all of them
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	for w := range h.windows[user] {

@@ -29,13 +29,22 @@ type fakeConn struct {
 	bound   time.Time
 	writing int
 	overlap bool
-	wrote   []frame
+	wrote   []wrote
 	reads   []time.Time // the read deadlines that were set
+}
+
+// wrote is a frame that came whole.
+type wrote struct {
+	op   byte
+	data []byte
 }
 
 func newFakeConn() *fakeConn { return &fakeConn{changed: make(chan struct{})} }
 
-func (c *fakeConn) Write(op int, data []byte, deadline time.Time) error {
+// TryWrite has no room: each frame goes by WriteBy, so that a test sees the writer of a slow connection.
+func (c *fakeConn) TryWrite([]byte) (int, error) { return 0, nil }
+
+func (c *fakeConn) WriteBy(deadline time.Time, data []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.bound = deadline
@@ -48,7 +57,7 @@ func (c *fakeConn) Write(op int, data []byte, deadline time.Time) error {
 	if c.stuck || c.broken {
 		return os.ErrDeadlineExceeded
 	}
-	c.wrote = append(c.wrote, frame{op, data})
+	c.wrote = append(c.wrote, wrote{data[0] & 0x0f, data[2:]})
 	return nil
 }
 

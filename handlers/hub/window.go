@@ -1,22 +1,20 @@
 package hub
 
 import (
+	"io"
 	"sync"
 	"time"
 )
 
 // Close codes: RFC 6455 section 7.4.1 and the IANA WebSocket Close Code Number Registry.
 const (
-	CloseRevoked    = 1008 // the session ended, or the client broke the protocol
+	CloseRevoked    = 1008 // the session ended, or the other side sent what isn't to be sent here
+	CloseTooLarge   = 1009
 	CloseRestart    = 1012 // the server restarts
 	CloseOverloaded = 1013 // the window takes frames too slowly
-)
 
-// Opcodes of RFC 6455 section 5.2, as connections take them.
-const (
-	opText  = 1
-	opClose = 8
-	opPing  = 9
+	closeNormal   = 1000
+	closeProtocol = 1002
 )
 
 const (
@@ -35,29 +33,27 @@ const (
 
 // Conn is the part of a WebSocket connection that a Window uses.
 type Conn interface {
-	// Write sends one whole frame. One goroutine writes at a time.
-	Write(op int, data []byte, deadline time.Time) error
+	// TryWrite sends as much of a frame as goes without waiting, and says how many octets that was.
+	TryWrite(frame []byte) (int, error)
+	// WriteBy sends all of a frame, or fails at the deadline. One goroutine writes at a time.
+	WriteBy(deadline time.Time, frame []byte) error
 	// BoundWrite ends a write that is under way at t at the latest. It may be called while another goroutine writes.
 	BoundWrite(t time.Time)
 	// SetReadDeadline ends a wait for the other side at t. It may be called while another goroutine reads.
 	SetReadDeadline(t time.Time) error
 }
 
-type frame struct {
-	op   int
-	data []byte
-}
-
-// Window is one open WebSocket, or one that is about to open: frames pushed before Attach wait for it. It has a
-// goroutine only while frames are being written.
+// Window is one open WebSocket, or one that is about to open: frames pushed before Attach wait for it. A frame
+// is written by whoever pushes it, and by a goroutine of the window's only while the other side is slow to take it.
 type Window struct {
 	user    uint64
 	session []byte
 	made    time.Time
 
 	mu      sync.Mutex
-	conn    Conn // nil before Attach
-	queue   []frame
+	conn    Conn     // nil before Attach
+	rest    []byte   // of a frame that is half written: it goes first, whatever else is dropped
+	queue   [][]byte // whole frames
 	writing bool
 	closed  bool
 	until   time.Time  // once closed: when the last write must be done
@@ -108,12 +104,12 @@ func (w *Window) close(code int, reason string) {
 	if w.closed {
 		return
 	}
-	w.end([]frame{{opClose, closeFrame(code, reason)}})
+	w.end([][]byte{closing(code, reason)})
 	w.startWriting()
 }
 
 // end takes no more frames than these last ones.
-func (w *Window) end(last []frame) {
+func (w *Window) end(last [][]byte) {
 	w.closed, w.queue = true, last
 	w.hurry()
 }
@@ -155,7 +151,8 @@ func (w *Window) Alive() {
 	}
 }
 
-func (w *Window) push(data []byte) {
+// push takes a frame that must not change afterwards.
+func (w *Window) push(frame []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
@@ -165,7 +162,26 @@ func (w *Window) push(data []byte) {
 		w.close(CloseOverloaded, "too slow")
 		return
 	}
-	w.queue = append(w.queue, frame{opText, data})
+	w.send(frame)
+}
+
+// send writes what goes without waiting, and queues the rest.
+func (w *Window) send(frame []byte) {
+	if w.conn == nil || w.writing || len(w.queue) > 0 {
+		w.queue = append(w.queue, frame)
+		return
+	}
+	n, err := w.conn.TryWrite(frame)
+	if err != nil {
+		w.broken()
+		return
+	}
+	switch {
+	case n == 0:
+		w.queue = append(w.queue, frame)
+	case n < len(frame):
+		w.rest = frame[n:]
+	}
 	w.startWriting()
 }
 
@@ -178,14 +194,13 @@ func (w *Window) ping(now time.Time) bool {
 		return false
 	}
 	if w.conn != nil && !w.closed && len(w.queue) < maxQueue {
-		w.queue = append(w.queue, frame{op: opPing})
-		w.startWriting()
+		w.send(pingFrame)
 	}
 	return true
 }
 
 func (w *Window) startWriting() {
-	if w.conn != nil && !w.writing && len(w.queue) > 0 {
+	if w.conn != nil && !w.writing && (w.rest != nil || len(w.queue) > 0) {
 		w.writing = true
 		go w.write(w.conn)
 	}
@@ -193,40 +208,86 @@ func (w *Window) startWriting() {
 
 // write empties the queue, then ends.
 func (w *Window) write(conn Conn) {
-	for f, deadline, ok := w.next(); ok; f, deadline, ok = w.next() {
-		if err := conn.Write(f.op, f.data, deadline); err != nil {
-			w.broken(conn)
+	for data, deadline, ok := w.next(); ok; data, deadline, ok = w.next() {
+		if err := conn.WriteBy(deadline, data); err != nil {
+			w.fail()
 		}
 	}
 }
 
 // next takes the first frame that waits, and says by when it must be written. It says no when there is none: the writer
 // is to end.
-func (w *Window) next() (_ frame, deadline time.Time, _ bool) {
+func (w *Window) next() (data []byte, deadline time.Time, _ bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.queue) == 0 {
-		w.queue, w.writing = nil, false
-		w.idle.Broadcast()
-		return frame{}, deadline, false
-	}
-	f := w.queue[0]
-	w.queue = w.queue[1:]
 	if deadline = time.Now().Add(writeTimeout); w.closed {
 		deadline = w.until
 	}
-	return f, deadline, true
+	if data, w.rest = w.rest, nil; data != nil {
+		return data, deadline, true
+	}
+	if len(w.queue) == 0 {
+		w.queue, w.writing = nil, false
+		w.idle.Broadcast()
+		return nil, deadline, false
+	}
+	data, w.queue = w.queue[0], w.queue[1:]
+	return data, deadline, true
+}
+
+func (w *Window) fail() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.broken()
 }
 
 // broken ends a window whose connection takes no more: the reader learns of it at once.
-func (w *Window) broken(conn Conn) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.closed, w.queue = true, nil
-	_ = conn.SetReadDeadline(time.Unix(1, 0)) // in the past; fails only on a connection that is gone
+func (w *Window) broken() {
+	w.closed, w.rest, w.queue = true, nil, nil
+	_ = w.conn.SetReadDeadline(time.Unix(1, 0)) // in the past; fails only on a connection that is gone
 }
 
-// closeFrame is the body of a closing frame: RFC 6455 section 5.5.1.
-func closeFrame(code int, reason string) []byte {
-	return append([]byte{byte(code >> 8), byte(code)}, reason...)
+// Read takes what the other side sends until the window or its connection ends. It answers pings and goodbyes; anything
+// but control frames is refused, after which the other side has a moment for its own goodbye.
+func (w *Window) Read(r io.Reader) {
+	var in incoming
+	for {
+		n, err := r.Read(in.free())
+		in.n += n
+		if err != nil || !w.heard(&in) {
+			break
+		}
+	}
+	_, _ = io.Copy(io.Discard, r) // until the deadline that closing has set, at the latest
+}
+
+// heard says no once there is nothing more to be heard.
+func (w *Window) heard(in *incoming) bool {
+	for {
+		op, payload, ok, wrong := in.next()
+		switch {
+		case wrong == CloseRevoked:
+			w.Close(wrong, "nothing is to be sent here")
+			return false
+		case wrong != 0:
+			w.Close(wrong, "")
+			return false
+		case !ok:
+			return true
+		case op == opClose:
+			w.Close(goodbye(payload), "")
+			w.hangUp()
+			return false
+		case op == opPing:
+			w.push(frame(opPong, payload))
+		}
+		w.Alive()
+	}
+}
+
+// hangUp waits no more for the other side, which has said goodbye.
+func (w *Window) hangUp() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_ = w.conn.SetReadDeadline(time.Unix(1, 0)) // in the past; fails only on a connection that is gone
 }
