@@ -167,7 +167,7 @@ func checkSecurityHeaders(t *testing.T, r *reply) {
 	} {
 		r.wantHeader(name, want)
 	}
-	if !requestIDForm.MatchString(r.header.Get("X-Request-Id")) {
+	if !validRequestID(r.header.Get("X-Request-Id")) {
 		t.Errorf("%s: the request ID is %q", r.what, r.header.Get("X-Request-Id"))
 	}
 	if server := r.header.Get("Server"); server != "" {

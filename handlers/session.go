@@ -119,7 +119,7 @@ func (s *Server) saveSession(c *fiber.Ctx, session *sessions.Session) error {
 
 // identify finds out who asks.
 func (s *Server) identify(c *fiber.Ctx) error {
-	session, err := s.sessions.Get(plainRequest(c), s.sessions.name)
+	session, err := s.sessions.New(plainRequest(c), s.sessions.name)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package chat
 
 import (
-	"fmt"
 	"regexp"
 	"strconv"
 )
@@ -12,10 +11,16 @@ type MessageID struct{ Conversation, Seq uint64 }
 // IsZero says whether the ID names nothing.
 func (id MessageID) IsZero() bool { return id == MessageID{} }
 
-func (id MessageID) String() string { return fmt.Sprintf("%d-%d", id.Conversation, id.Seq) }
+func (id MessageID) String() string { return string(id.Append(nil)) }
+
+// Append adds the text form to text.
+func (id MessageID) Append(text []byte) []byte {
+	text = strconv.AppendUint(text, id.Conversation, 10)
+	return strconv.AppendUint(append(text, '-'), id.Seq, 10)
+}
 
 // MarshalText gives the text form.
-func (id MessageID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+func (id MessageID) MarshalText() ([]byte, error) { return id.Append(nil), nil }
 
 // UnmarshalText reads the text form.
 func (id *MessageID) UnmarshalText(text []byte) (err error) {
