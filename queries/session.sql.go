@@ -110,7 +110,7 @@ func (q *Queries) DeleteUserSessions(ctx context.Context, userID uint64) (int64,
 }
 
 const SessionsByHash = `-- name: SessionsByHash :many
-SELECT s.id_hash, s.user_id, s.created_at, s.seen_at, s.expires_at, s.user_agent, s.ip, u.id, u.username, u.username_key, u.display_name, u.search_key, u.email, u.email_key, u.password_hash, u.is_admin, u.created_at, u.disabled_at, u.last_seen_at FROM sessions s JOIN users u ON u.id = s.user_id
+SELECT s.id_hash, s.seen_at, s.expires_at, u.id, u.username, u.display_name, u.is_admin FROM sessions s JOIN users u ON u.id = s.user_id
 WHERE s.id_hash IN (/*SLICE:hashes*/?) AND s.expires_at > ? AND u.disabled_at IS NULL
 `
 
@@ -120,10 +120,16 @@ type SessionsByHashParams struct {
 }
 
 type SessionsByHashRow struct {
-	Session Session
-	User    User
+	IDHash      []byte
+	SeenAt      time.Time
+	ExpiresAt   time.Time
+	ID          uint64
+	Username    string
+	DisplayName string
+	IsAdmin     bool
 }
 
+// Each request asks this: it reads no more than a request needs.
 func (q *Queries) SessionsByHash(ctx context.Context, arg SessionsByHashParams) ([]SessionsByHashRow, error) {
 	query := SessionsByHash
 	var queryParams []interface{}
@@ -145,25 +151,13 @@ func (q *Queries) SessionsByHash(ctx context.Context, arg SessionsByHashParams) 
 	for rows.Next() {
 		var i SessionsByHashRow
 		if err := rows.Scan(
-			&i.Session.IDHash,
-			&i.Session.UserID,
-			&i.Session.CreatedAt,
-			&i.Session.SeenAt,
-			&i.Session.ExpiresAt,
-			&i.Session.UserAgent,
-			&i.Session.Ip,
-			&i.User.ID,
-			&i.User.Username,
-			&i.User.UsernameKey,
-			&i.User.DisplayName,
-			&i.User.SearchKey,
-			&i.User.Email,
-			&i.User.EmailKey,
-			&i.User.PasswordHash,
-			&i.User.IsAdmin,
-			&i.User.CreatedAt,
-			&i.User.DisabledAt,
-			&i.User.LastSeenAt,
+			&i.IDHash,
+			&i.SeenAt,
+			&i.ExpiresAt,
+			&i.ID,
+			&i.Username,
+			&i.DisplayName,
+			&i.IsAdmin,
 		); err != nil {
 			return nil, err
 		}

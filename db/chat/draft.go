@@ -20,7 +20,7 @@ func (s *Store) checkDraft(ctx context.Context, d Draft) (recipient User, client
 	f := fields{}
 	body = s.checkBody(f, d.Body)
 	clientID = checkClientID(f, d.ClientID)
-	recipient, err = s.UserByName(ctx, d.Recipient)
+	recipient, err = s.recipient(ctx, d.Recipient)
 	switch {
 	case strings.TrimSpace(d.Recipient) == "":
 		f.add("recipient", "Say whom the message is for.")
@@ -32,6 +32,15 @@ func (s *Store) checkDraft(ctx context.Context, d Draft) (recipient User, client
 		f.add("recipient", recipient.DisplayName+"'s account is disabled, so nobody would read this.")
 	}
 	return recipient, clientID, body, f.err("The message wasn't sent.")
+}
+
+// recipient is UserByName for those who are many at the same time.
+func (s *Store) recipient(ctx context.Context, username string) (User, error) {
+	row, found, err := s.people.get(ctx, usernameKey(username))
+	if err != nil || !found {
+		return User{}, fault(orNoRow(err), nobodyCalled(username))
+	}
+	return userOf(row), nil
 }
 
 // checkBody gives the body as it is stored: trimmed, with line feeds alone (forms send CRLF).

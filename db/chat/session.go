@@ -13,7 +13,7 @@ import (
 // Session is one sign-in of one user in one browser or program.
 type Session struct {
 	Hash      []byte // SHA-256 of the token, the session's name on the server
-	User      User
+	User      User   // as far as requests need to know: without e-mail address and times
 	ExpiresAt time.Time
 	Renewed   bool // this look-up moved ExpiresAt on, so a cookie that carries the token should follow
 }
@@ -75,8 +75,9 @@ func (s *Store) SessionByToken(ctx context.Context, token string) (Session, erro
 	if err != nil || !found {
 		return Session{}, fault(orNoRow(err), "This session has ended. Sign in again.")
 	}
-	session := Session{Hash: row.Session.IDHash, User: userOf(row.User), ExpiresAt: row.Session.ExpiresAt}
-	if now.Sub(row.Session.SeenAt) < renewEvery {
+	session := Session{Hash: row.IDHash, ExpiresAt: row.ExpiresAt,
+		User: User{ID: row.ID, Username: row.Username, DisplayName: row.DisplayName, IsAdmin: row.IsAdmin}}
+	if now.Sub(row.SeenAt) < renewEvery {
 		return session, nil
 	}
 	return s.renew(ctx, session, now)

@@ -85,7 +85,7 @@ func seenAt(t *testing.T, w *world, session chat.Session) time.Time {
 	if err != nil || len(rows) != 1 {
 		t.Fatalf("found %d sessions: %v", len(rows), err)
 	}
-	return rows[0].Session.SeenAt
+	return rows[0].SeenAt
 }
 
 func TestSessionUseIsWrittenOnceAMinute(t *testing.T) {

@@ -75,7 +75,7 @@ func (s *Store) gather() {
 		s.lanes[i].most, s.lanes[i].serve = postMost, s.postGroup
 	}
 	patience := func() time.Duration { return s.patience }
-	s.sessions = newLookup(patience, func(row queries.SessionsByHashRow) []byte { return row.Session.IDHash },
+	s.sessions = newLookup(patience, func(row queries.SessionsByHashRow) []byte { return row.IDHash },
 		func(ctx context.Context, hashes [][]byte) ([]queries.SessionsByHashRow, error) {
 			return s.q.SessionsByHash(ctx, queries.SessionsByHashParams{Hashes: hashes, Now: s.now()})
 		})

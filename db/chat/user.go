@@ -117,9 +117,9 @@ func nullString(text string) sql.NullString { return sql.NullString{String: text
 
 // UserByName finds an account by username without regard to case, disabled ones too.
 func (s *Store) UserByName(ctx context.Context, username string) (User, error) {
-	row, found, err := s.people.get(ctx, usernameKey(username))
-	if err != nil || !found {
-		return User{}, fault(orNoRow(err), nobodyCalled(username))
+	row, err := s.q.UserByKey(ctx, usernameKey(username))
+	if err != nil {
+		return User{}, fault(err, nobodyCalled(username))
 	}
 	return userOf(row), nil
 }
