@@ -19,7 +19,7 @@ func (q *Queries) MessagesByClientKeys(ctx context.Context, keys []MessageByClie
 	for _, k := range Padded(keys) {
 		args = append(args, k.ConversationID, k.SenderID, k.ClientKey)
 	}
-	rows, err := q.db.QueryContext(ctx, named("MessagesByClientKeys", "SELECT conversation_id, seq, sender_id, client_key, rev, body, created_at, edited_at, deleted_at FROM messages WHERE ")+
+	rows, err := q.db.QueryContext(ctx, named("MessagesByClientKeys", "SELECT conversation_id, seq, sender_id, client_key, rev, body, created_at, edited_at, deleted_at FROM messages FORCE INDEX (messages_client) WHERE ")+
 		repeated(one, " OR ", len(args)/3), args...)
 	if err != nil {
 		return nil, err
@@ -34,4 +34,37 @@ func (q *Queries) MessagesByClientKeys(ctx context.Context, keys []MessageByClie
 		found = append(found, m)
 	}
 	return found, rows.Err()
+}
+
+// Above is a part of a conversation: what lies above seq, up to another.
+type Above struct{ ConversationID, Seq, UpTo uint64 }
+
+// CountUnread counts what others than the viewer wrote in each part, without what was deleted; a part with nothing has
+// no count.
+//
+// It is a statement of its own since servers look at what is above a watermark only if they know it beforehand: in a
+// subquery of the list they would read each conversation from its first message. The index is named because weighing
+// the others takes them longer than counting.
+func (q *Queries) CountUnread(ctx context.Context, viewer uint64, parts []Above) (map[uint64]int, error) {
+	const one = "(conversation_id = ? AND seq > ? AND seq <= ?)"
+	args := []any{viewer}
+	for _, p := range Padded(parts) {
+		args = append(args, p.ConversationID, p.Seq, p.UpTo)
+	}
+	rows, err := q.db.QueryContext(ctx, named("CountUnread", "SELECT conversation_id, COUNT(*) FROM messages FORCE INDEX (PRIMARY) WHERE sender_id <> ? AND deleted_at IS NULL AND (")+
+		repeated(one, " OR ", len(args)/3)+") GROUP BY conversation_id", args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	unread := map[uint64]int{}
+	for rows.Next() {
+		var id uint64
+		var n int
+		if err := rows.Scan(&id, &n); err != nil {
+			return nil, err
+		}
+		unread[id] = n
+	}
+	return unread, rows.Err()
 }

@@ -137,6 +137,10 @@ var calls = map[string]call{
 	"MessageByClientKey": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return some(q.MessageByClientKey(ctx, queries.MessageByClientKeyParams{ConversationID: 1, SenderID: 1, ClientKey: message(1).ClientKey}))
 	},
+	"CountUnread": func(ctx context.Context, q *queries.Queries) (any, error) {
+		counts, err := q.CountUnread(ctx, 2, []queries.Above{{ConversationID: 1, Seq: 0, UpTo: 1}, {ConversationID: 2, Seq: 0, UpTo: 9}, {ConversationID: 3, Seq: 0, UpTo: 9}})
+		return counts[1] == 1 && len(counts) == 1, err
+	},
 	"MessageBySeq": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return some(q.MessageBySeq(ctx, queries.MessageBySeqParams{ConversationID: 1, Seq: 1}))
 	},

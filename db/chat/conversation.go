@@ -1,8 +1,10 @@
 package chat
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -47,44 +49,29 @@ func (s *Store) Conversations(ctx context.Context, viewer User, q ConversationQu
 	for i, row := range rows {
 		list[i] = listedConversation(viewer, row)
 	}
+	slices.SortFunc(list, newestFirst)
 	page := pageOf(list, limit, func(c Conversation) string {
 		return encodeCursor(fmt.Sprintf("%d %d", c.lastAt.UnixMicro(), c.ID))
 	})
 	return page, fault(s.countUnread(ctx, viewer, page.Items), "")
 }
 
-// countUnread asks once about all conversations with something above the watermark. It is a statement of its own since
-// servers look at what is above a watermark only if they know it beforehand: in a subquery of the list they would read
-// each conversation from its first message. sqlc has no lists of pairs, so it is put together here.
+// countUnread asks once about all conversations with something above the watermark.
 func (s *Store) countUnread(ctx context.Context, viewer User, list []Conversation) error {
-	var above []string
-	args := []any{viewer.ID}
-	byID := map[uint64]*Conversation{}
-	for i := range list {
-		if c := &list[i]; c.LastReadSeq < c.LastSeq {
-			byID[c.ID] = c
-			above = append(above, "(conversation_id = ? AND seq > ? AND seq <= ?)") // not what came after the list was read
-			args = append(args, c.ID, c.LastReadSeq, c.LastSeq)
+	var parts []queries.Above
+	for _, c := range list {
+		if c.LastReadSeq < c.LastSeq {
+			parts = append(parts, queries.Above{ConversationID: c.ID, Seq: c.LastReadSeq, UpTo: c.LastSeq}) // not what came after the list was read
 		}
 	}
-	if len(above) == 0 {
+	if len(parts) == 0 {
 		return nil
 	}
-	rows, err := s.db.QueryContext(ctx, "SELECT conversation_id, COUNT(*) FROM messages WHERE sender_id <> ? AND deleted_at IS NULL AND ("+
-		strings.Join(above, " OR ")+") GROUP BY conversation_id", args...)
-	if err != nil {
-		return err
+	unread, err := s.q.CountUnread(ctx, viewer.ID, parts)
+	for i := range list {
+		list[i].Unread = unread[list[i].ID]
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var id uint64
-		var unread int
-		if err := rows.Scan(&id, &unread); err != nil {
-			return err
-		}
-		byID[id].Unread = unread
-	}
-	return rows.Err()
+	return err
 }
 
 func listedConversation(viewer User, row queries.ListConversationsRow) Conversation {
@@ -96,6 +83,11 @@ func listedConversation(viewer User, row queries.ListConversationsRow) Conversat
 	last := messageOf(row.Message, viewer, c.With)
 	c.LastMessage = &last
 	return c
+}
+
+// newestFirst is the order of the list.
+func newestFirst(a, b Conversation) int {
+	return cmp.Or(b.lastAt.Compare(a.lastAt), cmp.Compare(b.ID, a.ID))
 }
 
 // endOfTime is later than every message: the first page of the list starts there.
