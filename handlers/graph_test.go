@@ -19,6 +19,7 @@ import (
 // mayImport is who may import whom: DESIGN section 3. A package that isn't here has no place in it yet.
 var mayImport = map[string][]string{
 	"parley/cmd/parley":      {"db", "db/chat", "db/demo", "db/private", "handlers", "handlers/fanout", "handlers/mail"},
+	"parley/cmd/bench":       {"db", "db/chat", "db/private"}, // as the database too: its limits, and what no server would write so fast
 	"parley/handlers":        {"views", "static", "db/chat", "handlers/hub", "handlers/fanout", "handlers/mail"},
 	"parley/handlers/hub":    {},
 	"parley/handlers/fanout": {"db/chat"},

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"errors"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+// options is the command line.
+type options struct {
+	URL         string `placeholder:"URL" help:"A running Parley with demo people to measure. Unset: bench builds one, starts it with a private database in a temporary directory, and removes all of it."`
+	Password    string `placeholder:"P" help:"The demo people's password, with --url."`
+	PID         int    `placeholder:"PID" help:"The process of the Parley at --url, so that its CPU time and memory are counted."`
+	DatabasePID int    `placeholder:"PID" help:"The process of its database."`
+	DatabaseURL string `placeholder:"DSN" help:"Its database, for --limits and for long conversations."`
+
+	Binary    string   `placeholder:"FILE" type:"existingfile" help:"The Parley to start. Unset: bench builds ./cmd/parley."`
+	ServerArg []string `placeholder:"ARG" sep:"none" help:"An argument for the Parley that is started. May be given several times."`
+	Dir       string   `placeholder:"DIR" type:"existingdir" help:"Where the temporary directory is made: the disk matters."`
+	Users     int      `default:"1000" help:"How many demo people there are."`
+	Messages  int      `default:"20000" help:"How many demo messages there are before it begins."`
+
+	Scenario []string      `default:"pairs" enum:"pairs" help:"What to measure, one after the other: ${enum}."`
+	Duration time.Duration `default:"10s" help:"How long each is measured."`
+	Warmup   time.Duration `default:"2s" help:"How long it runs before that."`
+	Seed     uint64        `default:"1" help:"Decides when messages of an open model come and what is picked at random."`
+
+	Pairs     int     `default:"64" help:"pairs: how many pairs of people talk."`
+	Rate      float64 `help:"pairs, signins: how many a second, whether or not the server keeps up (open model: waiting counts). 0: each sends the next when the last one has arrived."`
+	Arrivals  string  `default:"poisson" enum:"poisson,even" help:"How an open model's times are spread: ${enum}."`
+	As        string  `default:"fragment" enum:"fragment,json" help:"pairs: send as a page does or as a program does: ${enum}."`
+	Alternate bool    `negatable:"" default:"true" help:"pairs: the two take turns."`
+
+	JSON string `name:"json" placeholder:"FILE" help:"Write all figures there as JSON; - is the standard output, and the table goes to the standard error."`
+}
+
+var errHelp = errors.New("help was printed")
+
+func parseOptions(args []string, p *program) (o options, err error) {
+	defer func() {
+		if r := recover(); r == errHelp {
+			err = errHelp
+		} else if r != nil {
+			panic(r)
+		}
+	}()
+	parser, err := kong.New(&o, kong.Name("bench"), kong.Writers(p.out, p.err), kong.Exit(func(int) { panic(errHelp) }),
+		kong.Description("Measures a Parley. Exits with 1 when an answer was wrong or a message was lost or doubled."))
+	if err != nil {
+		return o, err
+	}
+	if _, err := parser.Parse(args); err != nil {
+		return o, err
+	}
+	return o, o.check()
+}
+
+func (o options) check() error {
+	switch {
+	case o.URL != "" && o.Password == "":
+		return errors.New("with --url, --password is the demo people's")
+	case o.Pairs < 1 || o.Duration <= 0 || o.Warmup < 0 || o.Rate < 0:
+		return errors.New("--pairs and --duration are more than nothing, --warmup and --rate no less")
+	}
+	return nil
+}

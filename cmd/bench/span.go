@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+)
+
+// span is the measured part of a run: after the warm-up, for the duration. Its edges are set as the run goes on.
+type span struct {
+	from, to atomic.Int64 // Unix nanoseconds; 0: not yet
+	done     atomic.Uint64
+}
+
+// holds says whether something that was to begin at t counts.
+func (s *span) holds(t time.Time) bool {
+	from, to, n := s.from.Load(), s.to.Load(), t.UnixNano()
+	return from != 0 && n >= from && (to == 0 || n < to)
+}
+
+// finished counts one that ended now.
+func (s *span) finished(now time.Time) {
+	if s.holds(now) {
+		s.done.Add(1)
+	}
+}
+
+// measured is what a span gave.
+type measured struct {
+	count uint64
+	took  time.Duration
+	cost  usage
+}
+
+// measure waits for the warm-up and for the duration while something else makes load, and counts between the two.
+// When ctx ends it returns at once, with an error.
+func (s *span) measure(ctx context.Context, o options, used func() (usage, error)) (m measured, err error) {
+	if err := pause(ctx, o.Warmup); err != nil {
+		return m, err
+	}
+	before, err := used()
+	if err != nil {
+		return m, err
+	}
+	from := time.Now()
+	s.from.Store(from.UnixNano())
+	if err := pause(ctx, o.Duration); err != nil {
+		return m, err
+	}
+	to := time.Now()
+	s.to.Store(to.UnixNano())
+	after, err := used()
+	return measured{s.done.Load(), to.Sub(from), after.since(before)}, err
+}
+
+var errInterrupted = errors.New("interrupted")
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return errInterrupted
+	case <-timer.C:
+		return nil
+	}
+}
