@@ -177,11 +177,7 @@ func (p *pair) heard(i int, push, id []byte) {
 		return
 	}
 	p.talk.pushed.take(f.began)
-	if p.fetch(s, f, string(id)) {
-		p.talk.there.take(f.began)
-		p.talk.span.finished(time.Now())
-		p.arrived <- f.number
-	}
+	p.fetch(s, f, string(id))
 }
 
 // note says whether this is the first push of this message.
@@ -193,21 +189,21 @@ func (s *side) note(seq uint64) bool {
 	return first
 }
 
-// fetch gets the fragment and says whether it is that of the message on its way. One of an earlier message, whose send
-// failed on the way back, is left to the catch-up at the end.
-func (p *pair) fetch(s *side, f *flight, id string) bool {
+// fetch gets the fragment of the message on its way, and tells the sender that this is over. The fragment may also be of
+// an earlier message, whose send failed on the way back; the catch-up at the end sees to those.
+func (p *pair) fetch(s *side, f *flight, id string) {
 	a, err := s.fetch.get("/messages/"+id, s.headers, asFragment)
 	if err != nil {
 		p.talk.faults.failed("%s fetches message %s: %v", s.name, id, err)
-		return false
+	} else if err := checkFragment(a, 200, id, f.body); err == nil {
+		p.talk.there.take(f.began)
+		p.talk.span.finished(time.Now())
+	} else if p.earlier(a.body, f.number) {
+		return
+	} else {
+		p.talk.faults.wrong("%s fetches message %s: %v", s.name, id, err)
 	}
-	if err := checkFragment(a, 200, id, f.body); err != nil {
-		if !p.earlier(a.body, f.number) {
-			p.talk.faults.wrong("%s fetches message %s: %v", s.name, id, err)
-		}
-		return false
-	}
-	return true
+	p.arrived <- f.number
 }
 
 func (p *pair) earlier(html []byte, number int) bool {

@@ -84,7 +84,7 @@ func TestBrokenPromisesAreCounted(t *testing.T) {
 			f := newFake(t)
 			c.plant(f)
 			r := f.bench(t, nil)
-			if got := c.count(r.Faults); got != 1 && name != "doubled" && got == 0 || !strings.Contains(strings.Join(r.Faults.First, "\n"), c.says) {
+			if c.count(r.Faults) != 1 || !strings.Contains(strings.Join(r.Faults.First, "\n"), c.says) {
 				t.Errorf("got %+v", r.Faults)
 			}
 		})
@@ -109,7 +109,7 @@ func TestStallIsCharged(t *testing.T) {
 	r := f.bench(t, func(o *options) { o.Rate, o.Duration = 200, 1500*time.Millisecond })
 	there := r.Stages[len(r.Stages)-1]
 	// 300 messages are due, a third of them during the stall: a hundredth of all waited for 485 ms or more.
-	if there.P99 < 450 || there.P50 > 400 || there.Count < 295 || r.Faults.any() {
+	if there.P99 < 450 || there.Count < 295 || r.Faults.any() {
 		t.Errorf("%+v, %+v", there, r.Faults)
 	}
 }
