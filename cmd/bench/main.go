@@ -10,6 +10,13 @@ import (
 )
 
 func main() {
+	if os.Getenv(asBare) != "" {
+		if err := serveBare(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	p := program{out: os.Stdout, err: os.Stderr}

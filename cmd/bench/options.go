@@ -17,11 +17,14 @@ type options struct {
 
 	Binary    string   `placeholder:"FILE" type:"existingfile" help:"The Parley to start. Unset: bench builds ./cmd/parley."`
 	ServerArg []string `placeholder:"ARG" sep:"none" help:"An argument for the Parley that is started. May be given several times."`
+	Compare   string   `placeholder:"FILE" type:"existingfile" help:"Another Parley to start. The two take turns at each scenario; the figures are ratios of this one to the other."`
+	Rounds    int      `default:"3" help:"How many turns each of the two has."`
 	Dir       string   `placeholder:"DIR" type:"existingdir" help:"Where the temporary directory is made: the disk matters."`
 	Users     int      `default:"1000" help:"How many demo people there are."`
 	Messages  int      `default:"20000" help:"How many demo messages there are before it begins."`
 
 	Scenario []string      `default:"pairs" enum:"pairs" help:"What to measure, one after the other: ${enum}."`
+	Limits   bool          `help:"Measure also what the database and Fiber do by themselves at the same concurrency, and tell Parley's figures as ratios to that."`
 	Duration time.Duration `default:"10s" help:"How long each is measured."`
 	Warmup   time.Duration `default:"2s" help:"How long it runs before that."`
 	Seed     uint64        `default:"1" help:"Decides when messages of an open model come and what is picked at random."`
@@ -60,6 +63,10 @@ func (o options) check() error {
 	switch {
 	case o.URL != "" && o.Password == "":
 		return errors.New("with --url, --password is the demo people's")
+	case o.URL != "" && o.Compare != "":
+		return errors.New("--compare starts both servers, so there is no --url with it")
+	case o.Rounds < 1:
+		return errors.New("--rounds is at least 1")
 	case o.Pairs < 1 || o.Duration <= 0 || o.Warmup < 0 || o.Rate < 0:
 		return errors.New("--pairs and --duration are more than nothing, --warmup and --rate no less")
 	}

@@ -92,7 +92,7 @@ const arriveWithin = 10 * time.Second
 
 // exchange sends a message and waits until its fragment is at the other side.
 func (p *pair) exchange(number int, began time.Time) {
-	if time.Now().After(p.talk.giveUp()) {
+	if p.talk.span.expired() {
 		p.talk.unsent(began)
 		return
 	}

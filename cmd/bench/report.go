@@ -4,8 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"runtime"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -17,9 +20,13 @@ func (p *program) report(o options) error {
 	}
 	bad := false
 	for _, r := range p.results {
-		printResult(table, r)
+		if len(p.comparisons) == 0 || r.Faults.any() { // otherwise the rounds' ratios are what is asked for
+			printResult(table, r)
+		}
 		bad = bad || r.Faults.any()
 	}
+	printRatios(table, p.results)
+	printComparisons(table, p.comparisons)
 	if o.JSON != "" {
 		if err := p.writeJSON(o); err != nil {
 			return err
@@ -33,15 +40,16 @@ func (p *program) report(o options) error {
 
 // document is the JSON output.
 type document struct {
-	At      time.Time `json:"at"`
-	Go      string    `json:"go"`
-	CPUs    int       `json:"cpus"`
-	Seed    uint64    `json:"seed"`
-	Results []*result `json:"results"`
+	At          time.Time    `json:"at"`
+	Go          string       `json:"go"`
+	CPUs        int          `json:"cpus"`
+	Seed        uint64       `json:"seed"`
+	Results     []*result    `json:"results"`
+	Comparisons []comparison `json:"comparisons,omitempty"`
 }
 
 func (p *program) writeJSON(o options) (err error) {
-	d := document{time.Now().UTC(), runtime.Version(), runtime.NumCPU(), o.Seed, p.results}
+	d := document{time.Now().UTC(), runtime.Version(), runtime.NumCPU(), o.Seed, p.results, p.comparisons}
 	text, err := json.MarshalIndent(d, "", "  ")
 	if err != nil {
 		return err
@@ -55,7 +63,7 @@ func (p *program) writeJSON(o options) (err error) {
 }
 
 func printResult(w io.Writer, r *result) {
-	fmt.Fprintf(w, "\n%s %v\n", r.Scenario, r.Settings)
+	fmt.Fprintf(w, "\n%s (%s)%s\n", r.Scenario, r.Server, listed(r.Settings))
 	fmt.Fprintf(w, "  %d %s in %.1f s: %.0f a second\n", r.Count, r.Unit, r.Seconds, r.Rate)
 	printCost(w, r)
 	if len(r.Stages) > 0 {
@@ -83,4 +91,31 @@ func printCost(w io.Writer, r *result) {
 	each := func(seconds float64) float64 { return seconds / float64(r.Count) * 1e6 }
 	fmt.Fprintf(w, "  %.0f for a CPU-second of Parley and database; µs each: Parley %.0f, database %.0f, together %.0f (load %.0f)\n",
 		r.PerCPU, each(r.ParleyCPU), each(r.DatabaseCPU), each(both), each(r.LoadCPU))
+}
+
+// listed is settings in the order of their names.
+func listed(settings map[string]any) (text string) {
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		text += fmt.Sprintf(" %s=%v", name, settings[name])
+	}
+	return text
+}
+
+// printRatios says how much of each limit of this run a scenario reached.
+func printRatios(w io.Writer, all []*result) {
+	var limits []*result
+	for _, r := range all {
+		if strings.HasPrefix(r.Scenario, limitPrefix) {
+			limits = append(limits, r)
+		}
+	}
+	for _, r := range all {
+		if slices.Contains(limits, r) || len(limits) == 0 || r.Count == 0 {
+			continue
+		}
+		fmt.Fprintf(w, "\n%s (%s) against\n", r.Scenario, r.Server)
+		for _, limit := range limits {
+			fmt.Fprintf(w, "  %-28s a second %.4f, a CPU-second %.4f of it\n", limit.Scenario, r.Rate/limit.Rate, r.PerCPU/limit.PerCPU)
+		}
+	}
 }

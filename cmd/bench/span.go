@@ -11,6 +11,8 @@ import (
 type span struct {
 	from, to atomic.Int64 // Unix nanoseconds; 0: not yet
 	done     atomic.Uint64
+	giveUp   atomic.Int64  // what has not begun by then is not begun any more; Unix nanoseconds; 0: not yet known
+	over     chan struct{} // closed when there is nothing left to measure; nil: never
 }
 
 // holds says whether something that was to begin at t counts.
@@ -45,13 +47,43 @@ func (s *span) measure(ctx context.Context, o options, used func() (usage, error
 	}
 	from := time.Now()
 	s.from.Store(from.UnixNano())
-	if err := pause(ctx, o.Duration); err != nil {
+	if err := s.wait(ctx, o.Duration); err != nil {
 		return m, err
 	}
 	to := time.Now()
 	s.to.Store(to.UnixNano())
 	after, err := used()
 	return measured{s.done.Load(), to.Sub(from), after.since(before)}, err
+}
+
+// wait is pause that ends when there is nothing left to measure.
+func (s *span) wait(ctx context.Context, d time.Duration) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watched := make(chan struct{})
+	defer close(watched)
+	go func() {
+		select {
+		case <-s.over:
+			cancel(errSpent)
+		case <-watched:
+		}
+	}()
+	if err := pause(ctx, d); err != nil && context.Cause(ctx) != errSpent {
+		return err
+	}
+	return nil
+}
+
+// finishWithin is how long what was due in the span may take to begin after its end.
+const finishWithin = 10 * time.Second
+
+// hurry is for when all is measured: what is still waiting has a bounded time.
+func (s *span) hurry() { s.giveUp.Store(time.Now().Add(finishWithin).UnixNano()) }
+
+func (s *span) expired() bool {
+	at := s.giveUp.Load()
+	return at != 0 && time.Now().UnixNano() > at
 }
 
 var errInterrupted = errors.New("interrupted")

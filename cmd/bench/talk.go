@@ -22,7 +22,6 @@ type talk struct {
 	answered, own, pushed, there clock
 	faults                       faultLog
 	closing                      atomic.Bool
-	giveUpAt                     atomic.Int64 // Unix nanoseconds; 0: not yet
 	windows                      sync.WaitGroup
 }
 
@@ -56,7 +55,7 @@ func newTalk(o options, people []*person) *talk {
 }
 
 // measureTalk runs the scenario.
-func measureTalk(ctx context.Context, o options, s *server) (*result, error) {
+func measureTalk(ctx context.Context, o options, s *server) ([]*result, error) {
 	people, err := s.signedIn(ctx, 2*o.Pairs)
 	if err != nil {
 		return nil, err
@@ -73,7 +72,7 @@ func measureTalk(ctx context.Context, o options, s *server) (*result, error) {
 	if err := t.verify(); err != nil {
 		return nil, err
 	}
-	return t.result(m), nil
+	return []*result{t.result(m)}, nil
 }
 
 func (t *talk) open() error {
@@ -104,7 +103,7 @@ func (t *talk) load(ctx context.Context, used func() (usage, error)) (m measured
 		talking.Go(func() { t.schedule(stop) })
 	}
 	m, err = t.span.measure(ctx, t.o, used)
-	t.giveUpAt.Store(time.Now().Add(arriveWithin).UnixNano())
+	t.span.hurry()
 	cancel()
 	talking.Wait()
 	return m, err
@@ -117,14 +116,6 @@ func (t *talk) schedule(stop context.Context) {
 	for _, p := range t.pairs {
 		close(p.due)
 	}
-}
-
-// giveUp is when what is still waiting is not sent any more.
-func (t *talk) giveUp() time.Time {
-	if at := t.giveUpAt.Load(); at != 0 {
-		return time.Unix(0, at)
-	}
-	return time.Now().Add(time.Hour)
 }
 
 // unsent charges the server with a message that was due and that it left no time for.

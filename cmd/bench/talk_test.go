@@ -9,6 +9,7 @@ import (
 )
 
 func TestGoodServerHasNoFaults(t *testing.T) {
+	t.Parallel()
 	r := newFake(t).bench(t, nil)
 	if r.Faults.any() || r.Count < 10 || r.Rate < 10 {
 		t.Errorf("%d messages, %+v", r.Count, r.Faults)
@@ -27,6 +28,7 @@ func once() func() bool {
 }
 
 func TestBrokenPromisesAreCounted(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		plant func(*fake)
 		count func(faults) uint64
@@ -94,6 +96,7 @@ func TestBrokenPromisesAreCounted(t *testing.T) {
 // TestStallIsCharged has the server stand still for a while. Whoever was to send meanwhile waited, and that counts: only
 // few sends are under way during the stall, so a clock that starts when a request is written would hardly see it.
 func TestStallIsCharged(t *testing.T) {
+	t.Parallel()
 	f := newFake(t)
 	var mu sync.RWMutex // write-locked during the stall
 	f.onSend = func(n int) {
@@ -118,7 +121,7 @@ func TestStallIsCharged(t *testing.T) {
 func TestMessagesThatWereNeverSentAreCharged(t *testing.T) {
 	talk := newTalk(options{Pairs: 1, Rate: 1}, []*person{{}, {}})
 	talk.span.from.Store(time.Now().Add(-time.Hour).UnixNano())
-	talk.giveUpAt.Store(time.Now().Add(-time.Second).UnixNano())
+	talk.span.giveUp.Store(time.Now().Add(-time.Second).UnixNano())
 	talk.pairs[0].due <- time.Now().Add(-20 * time.Second)
 	close(talk.pairs[0].due)
 	talk.pairs[0].run(t.Context())
