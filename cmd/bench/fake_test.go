@@ -21,8 +21,10 @@ type fake struct {
 	*httptest.Server
 	mu       sync.Mutex
 	messages []fakeMessage
-	windows  map[string]net.Conn
+	windows  map[string]net.Conn // each person's latest
+	all      []net.Conn          // so that none is closed for nobody's holding it
 
+	onWindow func(net.Conn)
 	onSend   func(n int)                       // before the n-th message is stored
 	onShow   func(body string) string          // what a fragment shows
 	onAnswer func(body string) string          // what the sender's answer shows
@@ -38,6 +40,7 @@ type fakeMessage struct {
 func newFake(t *testing.T) *fake {
 	f := &fake{
 		windows:  map[string]net.Conn{},
+		onWindow: func(net.Conn) {},
 		onSend:   func(int) {},
 		onShow:   func(body string) string { return body },
 		onAnswer: func(body string) string { return body },
@@ -50,6 +53,10 @@ func newFake(t *testing.T) *fake {
 	mux.HandleFunc("POST /messages", f.send)
 	mux.HandleFunc("GET /messages/{id}", f.show)
 	mux.HandleFunc("GET /messages", f.list)
+	mux.HandleFunc("GET /conversations", func(w http.ResponseWriter, _ *http.Request) { whole(w, 200, "") })
+	mux.HandleFunc("GET /conversations/{name}", func(w http.ResponseWriter, r *http.Request) {
+		whole(w, 200, `<div data-with="`+r.PathValue("name")+`">`)
+	})
 	f.Server = httptest.NewServer(mux)
 	t.Cleanup(f.Close)
 	return f
@@ -86,9 +93,11 @@ func (f *fake) window(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.windows[asked(r)] = conn
+	f.all = append(f.all, conn)
 	sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
 		base64.StdEncoding.EncodeToString(sum[:]))
+	f.onWindow(conn)
 }
 
 func (f *fake) fragment(id, body string) string {
@@ -175,10 +184,13 @@ func (f *fake) bench(t *testing.T, change func(*options)) *result {
 	if change != nil {
 		change(&o)
 	}
-	address := strings.TrimPrefix(f.URL, "http://")
-	all, err := measureTalk(t.Context(), o, &server{place: place{address: address, origin: f.URL}})
+	all, err := measureTalk(t.Context(), o, f.asServer())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return all[0]
+}
+
+func (f *fake) asServer() *server {
+	return &server{place: place{address: strings.TrimPrefix(f.URL, "http://"), origin: f.URL}}
 }

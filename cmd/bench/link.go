@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -37,7 +38,7 @@ type answer struct {
 }
 
 func (l *link) dial() error {
-	dialer := net.Dialer{Timeout: answerWithin, LocalAddr: l.source, KeepAlive: -1}
+	dialer := net.Dialer{Timeout: answerWithin, LocalAddr: l.source, KeepAlive: -1, Control: l.latePort}
 	conn, err := dialer.Dial("tcp", l.address)
 	if err != nil {
 		return err
@@ -48,6 +49,21 @@ func (l *link) dial() error {
 	}
 	l.in.Reset(conn)
 	return nil
+}
+
+// bindAddressNoPort is IP_BIND_ADDRESS_NO_PORT of Linux (ip(7)).
+const bindAddressNoPort = 24
+
+// latePort has the port chosen when the connection is made: at the bind, the system would look for one that is free for
+// every destination, which gets slow and fails early with many thousands.
+func (l *link) latePort(_, _ string, raw syscall.RawConn) (err error) {
+	if l.source == nil {
+		return nil
+	}
+	if told := raw.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_IP, bindAddressNoPort, 1) }); told != nil {
+		return told
+	}
+	return err
 }
 
 func (l *link) close() {

@@ -18,8 +18,8 @@ type load struct {
 }
 
 // errSpent is what a worker answers for whom there is nothing left to do. The measured span ends with the first such
-// answer, so it must not come before the end of the warm-up.
-var errSpent = errors.New("there is nothing left to do")
+// answer; it is an error of the whole where that comes before the end of the warm-up.
+var errSpent = errors.New("everything there was to do was used up before the end of the warm-up")
 
 // wrong is an answer that came in time and isn't what it has to be.
 type wrong struct{ error }

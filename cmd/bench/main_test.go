@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,6 +23,7 @@ func TestMain(m *testing.M) {
 
 // TestRealServer builds parley, starts it with a database of its own, measures it for a moment and removes everything.
 func TestRealServer(t *testing.T) {
+	t.Parallel()
 	if _, err := private.Version(t.Context()); err != nil {
 		dbtest.Missing(t, err)
 	}
@@ -29,22 +31,29 @@ func TestRealServer(t *testing.T) {
 	file := filepath.Join(dir, "figures.json")
 	var out, errs bytes.Buffer
 	p := program{out: &out, err: &errs}
-	err := p.run(t.Context(), []string{"--dir", dir, "--users", "20", "--messages", "100", "--pairs", "4", "--warmup", "200ms", "--duration", "700ms", "--limits", "--json", file})
+	err := p.run(t.Context(), []string{
+		"--dir", dir, "--users", "140", "--messages", "100", "--warmup", "100ms", "--duration", "500ms", "--limits", "--json", file,
+		"--scenario", "pairs,page,history,signins,idle,storm", "--pairs", "4", "--readers", "4", "--conversations", "3000",
+		"--depth", "1000", "--windows", "100", "--hold", "0s",
+	})
 	if err != nil {
 		t.Fatalf("%v\n%s%s", err, &out, &errs)
 	}
 	var d document
-	if text, err := os.ReadFile(file); err != nil || json.Unmarshal(text, &d) != nil || len(d.Results) != 4 {
+	if text, err := os.ReadFile(file); err != nil || json.Unmarshal(text, &d) != nil {
 		t.Fatalf("%v: %s", err, text)
 	}
-	r := d.Results[0]
-	if r.Faults.any() || r.Count < 20 || r.ParleyCPU <= 0 || r.DatabaseCPU <= 0 || r.PerCPU <= 0 || len(r.Stages) != 4 {
-		t.Errorf("%+v", r)
-	}
-	for _, limit := range d.Results[1:] {
-		if limit.Faults.any() || limit.Count < 100 || limit.PerCPU <= 0 {
-			t.Errorf("%+v", limit)
+	var names []string
+	for _, r := range d.Results {
+		names = append(names, r.Scenario)
+		if r.Faults.any() || r.Count == 0 || r.Rate <= 0 || r.ParleyCPU+r.DatabaseCPU <= 0 {
+			t.Errorf("%+v", r)
 		}
+	}
+	want := []string{"pairs", "page, nothing cached", "page, unchanged", "history, newest", "history, middle", "history, oldest",
+		"history, anywhere", "signins", "idle", "storm", limitInserts, limitGrouped, limitFiber}
+	if got := slices.DeleteFunc(names, func(name string) bool { return name == "page, unchanged, by its tag" }); !slices.Equal(got, want) {
+		t.Errorf("the scenarios are %q", got)
 	}
 	if !strings.Contains(out.String(), "lost 0, doubled 0, wrong 0, failed 0") {
 		t.Errorf("the table: %s", &out)

@@ -20,10 +20,11 @@ type options struct {
 	Compare   string   `placeholder:"FILE" type:"existingfile" help:"Another Parley to start. The two take turns at each scenario; the figures are ratios of this one to the other."`
 	Rounds    int      `default:"3" help:"How many turns each of the two has."`
 	Dir       string   `placeholder:"DIR" type:"existingdir" help:"Where the temporary directory is made: the disk matters."`
-	Users     int      `default:"1000" help:"How many demo people there are."`
+	Keep      bool     `help:"Leave the temporary directory, with the server's log, behind."`
+	Users     int      `default:"2000" help:"How many demo people there are."`
 	Messages  int      `default:"20000" help:"How many demo messages there are before it begins."`
 
-	Scenario []string      `default:"pairs" enum:"pairs" help:"What to measure, one after the other: ${enum}."`
+	Scenario []string      `default:"pairs" enum:"pairs,page,history,signins,idle,storm" help:"What to measure, one after the other: ${enum}."`
 	Limits   bool          `help:"Measure also what the database and Fiber do by themselves at the same concurrency, and tell Parley's figures as ratios to that."`
 	Duration time.Duration `default:"10s" help:"How long each is measured."`
 	Warmup   time.Duration `default:"2s" help:"How long it runs before that."`
@@ -34,6 +35,14 @@ type options struct {
 	Arrivals  string  `default:"poisson" enum:"poisson,even" help:"How an open model's times are spread: ${enum}."`
 	As        string  `default:"fragment" enum:"fragment,json" help:"pairs: send as a page does or as a program does: ${enum}."`
 	Alternate bool    `negatable:"" default:"true" help:"pairs: the two take turns."`
+
+	Readers       int  `default:"16" help:"page, history: how many read at the same time."`
+	Conversations int  `default:"30000" help:"page: how many conversations there are to be looked at once each. The measured time ends early when they are used up."`
+	Depth         int  `default:"100000" help:"history: how many messages the conversation has."`
+	Gzip          bool `help:"page: ask for compressed answers, as browsers do."`
+
+	Windows int           `default:"10000" help:"idle, storm: how many windows are open."`
+	Hold    time.Duration `default:"10s" help:"idle: how long they stay open before the memory is looked at."`
 
 	JSON string `name:"json" placeholder:"FILE" help:"Write all figures there as JSON; - is the standard output, and the table goes to the standard error."`
 }
@@ -59,6 +68,12 @@ func parseOptions(args []string, p *program) (o options, err error) {
 	return o, o.check()
 }
 
+// namedPeople is how many of the demo people have names instead of numbers.
+const namedPeople = 8
+
+// numbered is how many of the demo people are called demo00000 and so on.
+func (o options) numbered() int { return o.Users - namedPeople }
+
 func (o options) check() error {
 	switch {
 	case o.URL != "" && o.Password == "":
@@ -67,6 +82,12 @@ func (o options) check() error {
 		return errors.New("--compare starts both servers, so there is no --url with it")
 	case o.Rounds < 1:
 		return errors.New("--rounds is at least 1")
+	case o.numbered() < 2*o.Pairs:
+		return errors.New("--users has to be at least twice --pairs, and 8 for those with names")
+	case o.Readers < 1 || o.Conversations < o.Readers || o.Depth < 1000:
+		return errors.New("--readers is at least 1, --conversations no less than that, --depth at least 1000")
+	case o.Windows < 1 || o.Hold < 0:
+		return errors.New("--windows is at least 1, --hold no less than nothing")
 	case o.Pairs < 1 || o.Duration <= 0 || o.Warmup < 0 || o.Rate < 0:
 		return errors.New("--pairs and --duration are more than nothing, --warmup and --rate no less")
 	}

@@ -35,19 +35,22 @@ const (
 
 func numbered(i int) string { return fmt.Sprintf("demo%05d", i) }
 
-// signIn starts a session.
+func newPerson(at place, name, cookie string) *person {
+	return &person{at: at, name: name, headers: "Host: " + at.address + "\r\nCookie: " + cookie + "\r\n", origin: "Origin: " + at.origin + "\r\n"}
+}
+
+// signIn starts a session as a program does.
 func signIn(l *link, at place, name, password string) (*person, error) {
-	host := "Host: " + at.address + "\r\n"
 	form := url.Values{"username": {name}, "password": {password}}.Encode()
-	a, err := l.post("/login", []byte(form), host, asProgram, formBody)
+	a, err := l.post("/login", []byte(form), "Host: "+at.address+"\r\n", asProgram, formBody)
 	if err != nil {
 		return nil, err
 	}
 	cookie, _, _ := bytes.Cut(a.cookie, []byte(";"))
 	if a.status != 200 || len(cookie) == 0 || !bytes.Contains(a.body, []byte(`"`+name+`"`)) {
-		return nil, fmt.Errorf("signing in as %s: status %d: %.200s", name, a.status, a.body)
+		return nil, wrong{fmt.Errorf("signing in as %s: status %d: %.200s", name, a.status, a.body)}
 	}
-	return &person{at: at, name: name, headers: host + "Cookie: " + string(cookie) + "\r\n", origin: "Origin: " + at.origin + "\r\n"}, nil
+	return newPerson(at, name, string(cookie)), nil
 }
 
 // signInAll signs demo people in, some at a time: the server works at no more than four passwords at once.
@@ -69,6 +72,26 @@ func signInAll(ctx context.Context, at place, password string, from, to int) ([]
 	return people, group.Wait()
 }
 
+// signedIn gives the first n demo people. Each signs in once, however many scenarios there are, and where the database is
+// known without the server: a password costs it as much as fifty messages.
+func (s *server) signedIn(ctx context.Context, n int) ([]*person, error) {
+	have := len(s.people)
+	if have >= n {
+		return s.people[:n], nil
+	}
+	sign := func() ([]*person, error) { return signInAll(ctx, s.place, s.password, have, n) }
+	if s.dsn != "" {
+		sign = func() ([]*person, error) { return signInDirectly(ctx, s, have, n) }
+	}
+	more, err := sign()
+	s.people = append(s.people, more...)
+	if err != nil {
+		s.people = s.people[:have]
+		return nil, err
+	}
+	return s.people, nil
+}
+
 // readJSON fetches path and decodes it; it is for what happens outside a measurement.
 func (p *person) readJSON(l *link, path string, into any) error {
 	a, err := l.get(path, p.headers, asProgram)
@@ -79,16 +102,4 @@ func (p *person) readJSON(l *link, path string, into any) error {
 		return fmt.Errorf("GET %s: status %d: %.200s", path, a.status, a.body)
 	}
 	return json.Unmarshal(a.body, into)
-}
-
-// signedIn gives the first n demo people. Each signs in once, however many scenarios there are.
-func (s *server) signedIn(ctx context.Context, n int) ([]*person, error) {
-	if have := len(s.people); have < n {
-		more, err := signInAll(ctx, s.place, s.password, have, n)
-		if err != nil {
-			return nil, err
-		}
-		s.people = append(s.people, more...)
-	}
-	return s.people[:n], nil
 }

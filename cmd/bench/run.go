@@ -40,8 +40,13 @@ func (p *program) run(ctx context.Context, args []string) error {
 
 // scenarios are what there is to measure.
 var scenarios = map[string]func(context.Context, options, *server) ([]*result, error){
-	"pairs":  measureTalk,
-	"limits": measureLimits,
+	"pairs":   measureTalk,
+	"page":    measurePage,
+	"history": measureHistory,
+	"signins": measureSignIns,
+	"idle":    measureIdle,
+	"storm":   measureStorm,
+	"limits":  measureLimits,
 }
 
 func (p *program) measureAll(ctx context.Context, o options, servers []*server) error {
@@ -96,6 +101,10 @@ func (p *program) servers(ctx context.Context, o options) (all []*server, leave 
 	leave = func() {
 		for _, s := range all {
 			s.stop()
+		}
+		if o.Keep {
+			p.say("the server's directory is %s", dir)
+			return
 		}
 		os.RemoveAll(dir)
 	}

@@ -29,6 +29,7 @@ type server struct {
 	dsn      string // "": not known
 
 	people []*person // those who have signed in
+	long   *long     // nil: not made yet
 
 	own *ownServer // nil: somebody else started it
 }

@@ -41,6 +41,11 @@ func (s *span) measure(ctx context.Context, o options, used func() (usage, error
 	if err := pause(ctx, o.Warmup); err != nil {
 		return m, err
 	}
+	select {
+	case <-s.over:
+		return m, errSpent
+	default:
+	}
 	before, err := used()
 	if err != nil {
 		return m, err

@@ -54,3 +54,22 @@ func ownCPU() time.Duration {
 	}
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
+
+// memoryOf reads a process's resident memory and its proportional share of it, in octets.
+func memoryOf(pid int) (resident, proportional uint64, err error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	if err != nil {
+		return 0, 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(line, ":")
+		kilo, _ := strconv.ParseUint(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64) // only the two below are numbers for sure
+		switch name {
+		case "Rss":
+			resident = kilo << 10
+		case "Pss":
+			proportional = kilo << 10
+		}
+	}
+	return resident, proportional, nil
+}
