@@ -14,6 +14,7 @@ type arrivals struct {
 	even   bool    // otherwise Poisson: independent of each other, as people are
 	random *rand.Rand
 	next   time.Time
+	late   *clock // how late bench itself was; nil: nobody asks
 }
 
 func newArrivals(o options, start time.Time) *arrivals {
@@ -33,9 +34,13 @@ func (a *arrivals) step() time.Time {
 func (a *arrivals) run(ctx context.Context, hand func(due time.Time)) {
 	for ctx.Err() == nil {
 		due := a.step()
-		if sleepUntil(ctx, due) {
-			hand(due)
+		if !sleepUntil(ctx, due) {
+			return
 		}
+		if a.late != nil {
+			a.late.take(due)
+		}
+		hand(due)
 	}
 }
 

@@ -65,7 +65,7 @@ func compareRounds(rounds [2][][]*result) (all []comparison) {
 func compareValues(a, b []float64) comparison {
 	ratios := make([]float64, len(a))
 	for i := range a {
-		ratios[i] = b[i] / a[i]
+		ratios[i] = ratio(b[i], a[i])
 	}
 	return comparison{A: median(a), B: median(b), Ratio: median(ratios), Least: slices.Min(ratios), Most: slices.Max(ratios)}
 }

@@ -96,6 +96,7 @@ const opening = 64
 
 // openAll opens every window once, and returns when all of them are open.
 func (c *crowd) openAll(ctx context.Context) error {
+	c.s.say("  opening %d windows", len(c.seats))
 	next, failed := atomic.Int64{}, make(chan error, opening)
 	var openers sync.WaitGroup
 	for range opening {

@@ -24,6 +24,7 @@ type fake struct {
 	windows  map[string]net.Conn // each person's latest
 	all      []net.Conn          // so that none is closed for nobody's holding it
 
+	onLogin  func() bool // whether there is a cookie
 	onWindow func(net.Conn)
 	onSend   func(n int)                       // before the n-th message is stored
 	onShow   func(body string) string          // what a fragment shows
@@ -41,6 +42,7 @@ func newFake(t *testing.T) *fake {
 	f := &fake{
 		windows:  map[string]net.Conn{},
 		onWindow: func(net.Conn) {},
+		onLogin:  func() bool { return true },
 		onSend:   func(int) {},
 		onShow:   func(body string) string { return body },
 		onAnswer: func(body string) string { return body },
@@ -77,7 +79,9 @@ func asked(r *http.Request) string {
 }
 
 func (f *fake) login(w http.ResponseWriter, r *http.Request) {
-	http.SetCookie(w, &http.Cookie{Name: "parley", Value: r.FormValue("username"), HttpOnly: true})
+	if f.onLogin() {
+		http.SetCookie(w, &http.Cookie{Name: "parley", Value: r.FormValue("username"), HttpOnly: true})
+	}
 	whole(w, 200, `{"username":"`+r.FormValue("username")+`"}`)
 }
 

@@ -40,6 +40,7 @@ func measureHistory(ctx context.Context, o options, s *server) (all []*result, e
 		return nil, err
 	}
 	if s.long == nil {
+		s.say("  writing a conversation of %d messages", o.Depth)
 		if s.long, err = writeLong(ctx, o, s, people[longReader]); err != nil {
 			return nil, err
 		}
@@ -54,8 +55,8 @@ func measureHistory(ctx context.Context, o options, s *server) (all []*result, e
 	}
 	newest, oldest := all[0], all[2]
 	oldest.Values = append(oldest.Values,
-		value{"CPU against the newest", newest.PerCPU / oldest.PerCPU, "times"},
-		value{"p50 against the newest", oldest.Stages[0].P50 / newest.Stages[0].P50, "times"})
+		value{"CPU against the newest", ratio(newest.PerCPU, oldest.PerCPU), "times"},
+		value{"p50 against the newest", ratio(oldest.Stages[0].P50, newest.Stages[0].P50), "times"})
 	return all, nil
 }
 

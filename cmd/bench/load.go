@@ -13,6 +13,7 @@ type load struct {
 	o      options
 	span   span
 	took   clock
+	late   clock
 	faults faultLog
 	spent  sync.Once
 }
@@ -27,7 +28,7 @@ type wrong struct{ error }
 func newLoad(o options) *load {
 	l := &load{o: o}
 	l.span.over = make(chan struct{})
-	l.took.span = &l.span
+	l.took.span, l.late.span = &l.span, &l.span
 	return l
 }
 
@@ -41,7 +42,9 @@ func (l *load) run(ctx context.Context, used func() (usage, error), workers int,
 		due = make(chan time.Time, 1024)
 		working.Go(func() {
 			defer close(due)
-			newArrivals(l.o, time.Now()).run(stop, func(at time.Time) { due <- at })
+			times := newArrivals(l.o, time.Now())
+			times.late = &l.late
+			times.run(stop, func(at time.Time) { due <- at })
 		})
 	}
 	for w := range workers {
@@ -98,6 +101,7 @@ func (l *load) result(scenario, unit, what string, m measured) *result {
 	}
 	r.count(m.count, m.took, m.cost)
 	r.stage(what, &l.took.histogram)
+	r.lateness(&l.late)
 	return r
 }
 

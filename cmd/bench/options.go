@@ -31,7 +31,7 @@ type options struct {
 	Seed     uint64        `default:"1" help:"Decides when messages of an open model come and what is picked at random."`
 
 	Pairs     int     `default:"64" help:"pairs: how many pairs of people talk."`
-	Rate      float64 `help:"pairs, signins: how many a second, whether or not the server keeps up (open model: waiting counts). 0: each sends the next when the last one has arrived."`
+	Rate      float64 `help:"pairs, page, history, signins: how many a second, whether or not the server keeps up (open model: waiting counts). 0: each sends the next when the last one has arrived."`
 	Arrivals  string  `default:"poisson" enum:"poisson,even" help:"How an open model's times are spread: ${enum}."`
 	As        string  `default:"fragment" enum:"fragment,json" help:"pairs: send as a page does or as a program does: ${enum}."`
 	Alternate bool    `negatable:"" default:"true" help:"pairs: the two take turns."`

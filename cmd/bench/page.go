@@ -94,6 +94,7 @@ func writePages(ctx context.Context, o options, s *server) (pages []conversation
 		return nil, err
 	}
 	defer lib.leave()
+	s.say("  writing the messages of %d conversations", min(o.Conversations, viewers*contacts))
 	var pieces []chat.ImportPiece
 	run := uuid.NewString()[:8]
 	for n := range min(o.Conversations, viewers*contacts) {

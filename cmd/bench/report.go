@@ -115,7 +115,7 @@ func printRatios(w io.Writer, all []*result) {
 		}
 		fmt.Fprintf(w, "\n%s (%s) against\n", r.Scenario, r.Server)
 		for _, limit := range limits {
-			fmt.Fprintf(w, "  %-28s a second %.4f, a CPU-second %.4f of it\n", limit.Scenario, r.Rate/limit.Rate, r.PerCPU/limit.PerCPU)
+			fmt.Fprintf(w, "  %-28s a second %.4f, a CPU-second %.4f of it\n", limit.Scenario, ratio(r.Rate, limit.Rate), ratio(r.PerCPU, limit.PerCPU))
 		}
 	}
 }

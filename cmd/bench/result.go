@@ -83,10 +83,24 @@ func (l *faultLog) so() faults {
 // count fills in what follows from how many there were, how long it took, and what it cost.
 func (r *result) count(n uint64, took time.Duration, cost usage) {
 	r.Count, r.Seconds = n, took.Seconds()
-	r.Rate = float64(n) / took.Seconds()
+	r.Rate = ratio(float64(n), took.Seconds())
 	r.ParleyCPU, r.DatabaseCPU, r.LoadCPU = cost.parley.Seconds(), cost.database.Seconds(), cost.load.Seconds()
-	if both := r.ParleyCPU + r.DatabaseCPU; both > 0 {
-		r.PerCPU = float64(n) / both
+	r.PerCPU = ratio(float64(n), r.ParleyCPU+r.DatabaseCPU)
+}
+
+// ratio is 0 where there is none: JSON knows no other number for it.
+func ratio(a, b float64) float64 {
+	if b == 0 {
+		return 0
+	}
+	return a / b
+}
+
+// lateness tells how late bench itself was in an open model. It is part of all the other times, so where it is large,
+// those are bench's and not the server's.
+func (r *result) lateness(late *clock) {
+	if late.count.Load() > 0 {
+		r.stage("bench's own lateness", &late.histogram)
 	}
 }
 

@@ -32,6 +32,9 @@ func (p *program) run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer leave()
+	for _, s := range servers {
+		s.progress = p.err
+	}
 	if err := p.measureAll(ctx, o, servers); err != nil {
 		return errors.Join(err, p.report(o)) // what was measured before is told
 	}

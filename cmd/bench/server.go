@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -31,6 +32,8 @@ type server struct {
 	people []*person // those who have signed in
 	long   *long     // nil: not made yet
 
+	progress io.Writer // nil: silence
+
 	own *ownServer // nil: somebody else started it
 }
 
@@ -41,6 +44,13 @@ type ownServer struct {
 	log         *os.File
 	cmd         *exec.Cmd
 	ended       chan struct{}
+}
+
+// say tells what takes long.
+func (s *server) say(format string, args ...any) {
+	if s.progress != nil {
+		fmt.Fprintf(s.progress, format+"\n", args...)
+	}
 }
 
 const demoPassword = "a demo to be measured"

@@ -38,6 +38,7 @@ func measureStorm(ctx context.Context, o options, s *server) ([]*result, error) 
 	if err != nil {
 		return nil, err
 	}
+	s.say("  all are open; the storm begins")
 	t := &storm{crowd: c, began: time.Now()}
 	c.began.Store(t.began.UnixNano())
 	looking, enough := context.WithCancel(ctx)

@@ -20,6 +20,7 @@ type talk struct {
 
 	span                         span
 	answered, own, pushed, there clock
+	late                         clock
 	faults                       faultLog
 	closing                      atomic.Bool
 	windows                      sync.WaitGroup
@@ -40,7 +41,7 @@ func (c *clock) take(began time.Time) {
 func newTalk(o options, people []*person) *talk {
 	id := uuid.New()
 	t := &talk{o: o, run: fmt.Sprintf("%x", id[:5])}
-	for _, c := range []*clock{&t.answered, &t.own, &t.pushed, &t.there} {
+	for _, c := range []*clock{&t.answered, &t.own, &t.pushed, &t.there, &t.late} {
 		c.span = &t.span
 	}
 	for i := range o.Pairs {
@@ -112,7 +113,9 @@ func (t *talk) load(ctx context.Context, used func() (usage, error)) (m measured
 // schedule gives each message of the open model to a pair at random.
 func (t *talk) schedule(stop context.Context) {
 	random := rand.New(rand.NewPCG(t.o.Seed, 2))
-	newArrivals(t.o, time.Now()).run(stop, func(due time.Time) { t.pairs[random.IntN(len(t.pairs))].due <- due })
+	times := newArrivals(t.o, time.Now())
+	times.late = &t.late
+	times.run(stop, func(due time.Time) { t.pairs[random.IntN(len(t.pairs))].due <- due })
 	for _, p := range t.pairs {
 		close(p.due)
 	}
@@ -194,6 +197,7 @@ func (t *talk) result(m measured) *result {
 	r.stage("push at the other side", &t.pushed.histogram)
 	r.stage("push at the own side", &t.own.histogram)
 	r.stage("fragment at the other side", &t.there.histogram)
+	r.lateness(&t.late)
 	r.Faults = t.faults.so()
 	return r
 }
