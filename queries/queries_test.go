@@ -3,6 +3,7 @@ package queries_test
 import (
 	"context"
 	"database/sql"
+	"math"
 	"reflect"
 	"testing"
 	"time"
@@ -190,11 +191,98 @@ var calls = map[string]call{
 	"UpdateUser": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return nothing(q.UpdateUser(ctx, queries.UpdateUserParams{DisplayName: "x", SearchKey: []byte("x"), ID: 1}))
 	},
+	"VerifyTotals": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.VerifyTotals(ctx)) },
+	"VerifyUsers": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.VerifyUsers(ctx, queries.VerifyUsersParams{After: 1, Limit: 1}))
+	},
+	"VerifyConversations": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.VerifyConversations(ctx, queries.VerifyConversationsParams{FromID: 1, ToID: math.MaxUint64, Limit: 1}))
+	},
+	"VerifyMembers": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.VerifyMembers(ctx, queries.VerifyMembersParams{AfterUser: 1, AfterConversation: 1, Limit: 1}))
+	},
+	"VerifyAuditEvents": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.VerifyAuditEvents(ctx, queries.VerifyAuditEventsParams{Limit: 1}))
+	},
+	"VerifySessions": func(ctx context.Context, q *queries.Queries) (any, error) {
+		if err := q.CreateSession(ctx, strangersSession); err != nil {
+			return nil, err
+		}
+		return some(q.VerifySessions(ctx, queries.VerifySessionsParams{After: 1, Limit: 1}))
+	},
+	"RepairSessions": func(ctx context.Context, q *queries.Queries) (any, error) {
+		if err := q.CreateSession(ctx, strangersSession); err != nil {
+			return nil, err
+		}
+		return some(q.RepairSessions(ctx, 99))
+	},
+	"VerifyRevs": func(ctx context.Context, q *queries.Queries) (any, error) {
+		second := message(2)
+		second.Rev = 1
+		if err := q.CreateMessage(ctx, second); err != nil {
+			return nil, err
+		}
+		return some(q.VerifyRevs(ctx, queries.VerifyRevsParams{ConversationID: 1, Limit: 1}))
+	},
+	"RepairableRevs": func(ctx context.Context, q *queries.Queries) (any, error) {
+		second := message(2)
+		second.Rev = 1
+		if err := q.CreateMessage(ctx, second); err != nil {
+			return nil, err
+		}
+		return some(q.RepairableRevs(ctx, queries.RepairableRevsParams{ConversationID: 1, Limit: 1}))
+	},
+	// What these five look for, unique keys forbid: db/chat's tests drop those.
+	"VerifyClientKeys": func(ctx context.Context, q *queries.Queries) (any, error) {
+		rows, err := q.VerifyClientKeys(ctx, queries.VerifyClientKeysParams{ConversationID: 1, Limit: 1})
+		return len(rows) == 0, err
+	},
+	"VerifyUsernameKeys": func(ctx context.Context, q *queries.Queries) (any, error) {
+		rows, err := q.VerifyUsernameKeys(ctx, 1)
+		return len(rows) == 0, err
+	},
+	"VerifyEmailKeys": func(ctx context.Context, q *queries.Queries) (any, error) {
+		rows, err := q.VerifyEmailKeys(ctx, 1)
+		return len(rows) == 0, err
+	},
+	"VerifyPairs": func(ctx context.Context, q *queries.Queries) (any, error) {
+		rows, err := q.VerifyPairs(ctx, 1)
+		return len(rows) == 0, err
+	},
+	"VerifyMemberTwice": func(ctx context.Context, q *queries.Queries) (any, error) {
+		rows, err := q.VerifyMemberTwice(ctx, 1)
+		return len(rows) == 0, err
+	},
+	"VerifyLockConversation": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.VerifyLockConversation(ctx, 1))
+	},
+	"VerifyKeysTaken": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.VerifyKeysTaken(ctx, queries.VerifyKeysTakenParams{UsernameKey: []byte("x"), EmailKey: text("bob"), ID: 1}))
+	},
+	"VerifyLockUser": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.VerifyLockUser(ctx, 2)) },
+	"RepairUserKeys": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.RepairUserKeys(ctx, queries.RepairUserKeysParams{UsernameKey: []byte("x"), SearchKey: []byte("x"), ID: 1}))
+	},
+	"RepairWatermarks": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.RepairWatermarks(ctx, queries.RepairWatermarksParams{LastSeq: 1, UserID: 1, ConversationID: 1}))
+	},
+	"RepairMember": func(ctx context.Context, q *queries.Queries) (any, error) {
+		if err := q.CreateMember(ctx, queries.CreateMemberParams{UserID: 1, ConversationID: 99}); err != nil {
+			return nil, err
+		}
+		return some(q.RepairMember(ctx, queries.RepairMemberParams{UserID: 1, ConversationID: 99}))
+	},
+	"RepairRev": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.RepairRev(ctx, queries.RepairRevParams{Rev: 9, ConversationID: 1, Seq: 1}))
+	},
 	"UserByID": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.UserByID(ctx, 1)) },
 	"UserByKey": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return some(q.UserByKey(ctx, []byte("ada")))
 	},
 }
+
+// strangersSession is that of nobody's.
+var strangersSession = queries.CreateSessionParams{IDHash: []byte("strangers-strangers-strangers-st"), UserID: 99, CreatedAt: now, SeenAt: now, ExpiresAt: soon}
 
 // sqlc checks queries against its own idea of SQL: each of them has to be understood by the real server too, and to
 // find what is there, with all of its parameters.

@@ -36,6 +36,7 @@ type settings struct {
 	Serve   serveCmd   `cmd:"" default:"withargs" help:"Migrate, then serve. This is what parley does without a command."`
 	Migrate migrateCmd `cmd:"" help:"Change the database's schema, or show how far it is."`
 	User    userCmd    `cmd:"" help:"People's accounts."`
+	Verify  verifyCmd  `cmd:"" help:"Check the database against what Parley promises, while Parley runs or not."`
 	Demo    demoCmd    `cmd:"" help:"Make people and conversations to try Parley with, or to measure it."`
 }
 
@@ -67,7 +68,7 @@ func (p *program) run(ctx context.Context, args []string) (err error) {
 	}
 	command, err := parser.Parse(args)
 	if err != nil {
-		return fmt.Errorf("%w (parley --help lists what there is)", err)
+		return verifyUsage(err, fmt.Errorf("%w (parley --help lists what there is)", err))
 	}
 	if err := p.set.check(); err != nil {
 		return err

@@ -22,6 +22,6 @@ func main() {
 	if err := p.run(ctx, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "parley: "+err.Error())
 		stop()
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
 }

@@ -1,0 +1,137 @@
+package chat
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// schemaKey is a key that a rule or the speed of a page rests on.
+type schemaKey struct {
+	table, name string
+	unique      bool
+	columns     string
+}
+
+// schemaKeys are all that the migrations make. A test compares them.
+var schemaKeys = []schemaKey{
+	{"audit_events", "PRIMARY", true, "id"},
+	{"conversations", "PRIMARY", true, "id"},
+	{"conversations", "conversations_pair", true, "user_lo, user_hi"},
+	{"members", "PRIMARY", true, "user_id, conversation_id"},
+	{"messages", "PRIMARY", true, "conversation_id, seq"},
+	{"messages", "messages_client", true, "conversation_id, sender_id, client_key"},
+	{"messages", "messages_created", false, "created_at, conversation_id, seq"},
+	{"messages", "messages_rev", false, "conversation_id, rev"},
+	{"sessions", "PRIMARY", true, "id_hash"},
+	{"sessions", "sessions_expiry", false, "expires_at"},
+	{"sessions", "sessions_user", false, "user_id"},
+	{"users", "PRIMARY", true, "id"},
+	{"users", "users_admin", false, "is_admin, disabled_at"},
+	{"users", "users_email", true, "email_key"},
+	{"users", "users_search", false, "username_key, search_key, disabled_at"},
+	{"users", "users_username", true, "username_key"},
+}
+
+// schema checks what every other check and promise rests on.
+func (v *verifier) schema(ctx context.Context) error {
+	if err := v.engines(ctx); err != nil {
+		return err
+	}
+	there, err := readKeys(ctx, v.store.db)
+	if err != nil {
+		return err
+	}
+	for _, want := range schemaKeys {
+		if !slices.ContainsFunc(there, want.servedBy) {
+			v.report(Problem{Check: CheckKey, Detail: want.missing()})
+		}
+	}
+	return nil
+}
+
+// engines also finds out whether all tables are there: without one there is nothing to check.
+func (v *verifier) engines(ctx context.Context) error {
+	engine := map[string]string{}
+	err := eachRow(ctx, v.store.db, `SELECT table_name, COALESCE(engine, '') FROM information_schema.tables WHERE table_schema = DATABASE()`,
+		func(rows *sql.Rows) error {
+			var table, name string
+			err := rows.Scan(&table, &name)
+			engine[table] = name
+			return err
+		})
+	if err != nil {
+		return err
+	}
+	for _, key := range schemaKeys {
+		name, there := engine[key.table]
+		if !there {
+			return fmt.Errorf("the table %s is missing, so this is no database of Parley's, or only a part of one: put it back from a backup", key.table)
+		}
+		if key.name == "PRIMARY" && name != "InnoDB" {
+			v.report(Problem{Check: CheckEngine, Detail: fmt.Sprintf(
+				"the table %s is kept by %s, which has no transactions: stop Parley and run ALTER TABLE %s ENGINE = InnoDB", key.table, name, key.table)})
+		}
+	}
+	return nil
+}
+
+// servedBy says whether another key does all that this one is for, whatever its name.
+func (k schemaKey) servedBy(other schemaKey) bool {
+	return k.table == other.table && k.columns == other.columns && (other.unique || !k.unique)
+}
+
+func (k schemaKey) missing() string {
+	kind, harm := "KEY "+k.name, "pages will be slow"
+	if k.unique {
+		kind, harm = "UNIQUE KEY "+k.name, "nothing keeps rows from being there twice"
+	}
+	if k.name == "PRIMARY" {
+		kind = "PRIMARY KEY"
+	}
+	return fmt.Sprintf("the table %s has no %s on %s, so %s: stop Parley, put right what else is reported of that table, and run ALTER TABLE %s ADD %s (%s)",
+		k.table, kind, k.columns, harm, k.table, kind, k.columns)
+}
+
+// readKeys reads the keys that are there. sqlc doesn't know the server's own tables. A key on a part of a column is
+// none of ours.
+func readKeys(ctx context.Context, db *sql.DB) (keys []schemaKey, _ error) {
+	err := eachRow(ctx, db, `SELECT table_name, index_name, non_unique, COALESCE(column_name, ''), COALESCE(sub_part, 0)
+		FROM information_schema.statistics WHERE table_schema = DATABASE() ORDER BY table_name, index_name, seq_in_index`,
+		func(rows *sql.Rows) error {
+			var table, name, column string
+			var nonUnique, part int
+			if err := rows.Scan(&table, &name, &nonUnique, &column, &part); err != nil {
+				return err
+			}
+			if part > 0 {
+				column = fmt.Sprintf("%s(%d)", column, part)
+			}
+			if n := len(keys); n > 0 && keys[n-1].table == table && keys[n-1].name == name {
+				keys[n-1].columns += ", " + column
+			} else {
+				keys = append(keys, schemaKey{table, name, nonUnique == 0, column})
+			}
+			return nil
+		})
+	for i := range keys {
+		keys[i].columns = strings.ToLower(keys[i].columns)
+	}
+	return keys, err
+}
+
+func eachRow(ctx context.Context, db *sql.DB, query string, f func(*sql.Rows) error) error {
+	rows, err := db.QueryContext(ctx, query)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := f(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
