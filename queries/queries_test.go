@@ -219,7 +219,7 @@ var calls = map[string]call{
 	"VerifyRevs": func(ctx context.Context, q *queries.Queries) (any, error) {
 		second := message(2)
 		second.Rev = 1
-		if err := q.CreateMessage(ctx, second); err != nil {
+		if err := q.CreateMessages(ctx, []queries.Message{second}); err != nil {
 			return nil, err
 		}
 		return some(q.VerifyRevs(ctx, queries.VerifyRevsParams{ConversationID: 1, Limit: 1}))
@@ -227,7 +227,7 @@ var calls = map[string]call{
 	"RepairableRevs": func(ctx context.Context, q *queries.Queries) (any, error) {
 		second := message(2)
 		second.Rev = 1
-		if err := q.CreateMessage(ctx, second); err != nil {
+		if err := q.CreateMessages(ctx, []queries.Message{second}); err != nil {
 			return nil, err
 		}
 		return some(q.RepairableRevs(ctx, queries.RepairableRevsParams{ConversationID: 1, Limit: 1}))

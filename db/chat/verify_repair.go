@@ -62,7 +62,9 @@ func (e *examined) repair(ctx context.Context, q *queries.Queries) error {
 	if e.has(CheckLastAt) {
 		at = nullTime(e.lastAt)
 	}
-	return q.AdvanceConversation(ctx, queries.AdvanceConversationParams{LastSeq: e.endSeq(), LastRev: rev, LastAt: at, ID: e.ID})
+	return q.AdvanceConversations(ctx, []queries.Conversation{
+		{ID: e.ID, UserLo: e.UserLo, UserHi: e.UserHi, LastSeq: e.endSeq(), LastRev: rev, LastAt: at},
+	})
 }
 
 // repairMembers needs no lock on the rows: each statement only goes where the other writers' can't have been meanwhile.
@@ -71,7 +73,7 @@ func (e *examined) repairMembers(ctx context.Context, q *queries.Queries) error 
 		if !r.account {
 			continue
 		}
-		if err := q.CreateMember(ctx, queries.CreateMemberParams{UserID: r.user, ConversationID: e.ID}); err != nil {
+		if err := q.CreateMembers(ctx, []queries.Member{{UserID: r.user, ConversationID: e.ID}}); err != nil {
 			return err
 		}
 		if err := q.RepairWatermarks(ctx, queries.RepairWatermarksParams{LastSeq: e.endSeq(), UserID: r.user, ConversationID: e.ID}); err != nil {
