@@ -1,6 +1,9 @@
 package queries
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Pair is a conversation's two people, in the order of their IDs; twice the same for notes to oneself.
 type Pair struct{ UserLo, UserHi uint64 }
@@ -58,4 +61,61 @@ func (q *Queries) CreateMembers(ctx context.Context, members []Member) error {
 		rows.add(m.UserID, m.ConversationID, m.LastReadSeq, m.LastDeliveredSeq)
 	}
 	return rows.run(ctx, q.db)
+}
+
+// ListConversationsParams asks for the viewer's conversations whose last message is older than BeforeAt, or as old and
+// the conversation's ID below BeforeID.
+type ListConversationsParams struct {
+	Viewer   uint64
+	BeforeAt time.Time
+	BeforeID uint64
+	Limit    int
+}
+
+// ListedConversation is a conversation in the list, with the other person, as far as the list shows them, and the last
+// message.
+type ListedConversation struct {
+	Conversation Conversation
+	LastReadSeq  uint64
+	User         User
+	Message      Message
+}
+
+// listConversations is written by hand since sqlc can't name a derived table's columns. The page is cut before people
+// and last messages are looked up, so those cost a page and not a lifetime. It comes in no order: sorting whole rows
+// would have the server put every body into a temporary table, which takes longer than all the rest. The joins stand in
+// the order in which they are best done, which servers look for at length otherwise.
+const listConversations = `SELECT STRAIGHT_JOIN page.id, page.last_seq, page.last_rev, page.last_at, page.last_read_seq,
+  u.id, u.username, u.display_name, u.disabled_at,
+  m.sender_id, m.client_key, m.rev, m.body, m.created_at, m.edited_at, m.deleted_at
+FROM (
+  SELECT STRAIGHT_JOIN c.id, c.user_lo, c.user_hi, c.last_seq, c.last_rev, c.last_at, mb.last_read_seq
+  FROM members mb JOIN conversations c ON c.id = mb.conversation_id
+  WHERE mb.user_id = ? AND (c.last_at < ? OR (c.last_at = ? AND c.id < ?))
+  ORDER BY c.last_at DESC, c.id DESC LIMIT ?
+) page
+JOIN users u ON u.id = CASE WHEN page.user_lo = ? THEN page.user_hi ELSE page.user_lo END
+JOIN messages m ON m.conversation_id = page.id AND m.seq = page.last_seq`
+
+// ListConversations finds a part of the viewer's conversations, those with the newest messages, in no order.
+func (q *Queries) ListConversations(ctx context.Context, p ListConversationsParams) ([]ListedConversation, error) {
+	rows, err := q.db.QueryContext(ctx, named("ListConversations", listConversations),
+		p.Viewer, p.BeforeAt, p.BeforeAt, p.BeforeID, p.Limit, p.Viewer)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []ListedConversation
+	for rows.Next() {
+		var l ListedConversation
+		c, u, m := &l.Conversation, &l.User, &l.Message
+		if err := rows.Scan(&c.ID, &c.LastSeq, &c.LastRev, &c.LastAt, &l.LastReadSeq,
+			&u.ID, &u.Username, &u.DisplayName, &u.DisabledAt,
+			&m.SenderID, &m.ClientKey, &m.Rev, &m.Body, &m.CreatedAt, &m.EditedAt, &m.DeletedAt); err != nil {
+			return nil, err
+		}
+		m.ConversationID, m.Seq = c.ID, c.LastSeq
+		list = append(list, l)
+	}
+	return list, rows.Err()
 }

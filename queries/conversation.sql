@@ -21,21 +21,6 @@ SELECT sqlc.embed(u), sqlc.embed(c) FROM conversations c
 JOIN users u ON u.id = CASE WHEN c.user_lo = sqlc.arg(viewer) THEN c.user_hi ELSE c.user_lo END
 WHERE c.id = sqlc.arg(id) AND (c.user_lo = sqlc.arg(viewer) OR c.user_hi = sqlc.arg(viewer));
 
--- name: ListConversations :many
--- In no order: sorting whole rows would have the server put every body into a temporary table, which takes twice as long
--- as all the rest. The joins come in the order in which they are best done, which servers look for at length otherwise.
-SELECT STRAIGHT_JOIN sqlc.embed(c), sqlc.embed(u), sqlc.embed(m), mb.last_read_seq
-FROM (
-  SELECT STRAIGHT_JOIN pc.id FROM members pm JOIN conversations pc ON pc.id = pm.conversation_id
-  WHERE pm.user_id = sqlc.arg(viewer)
-    AND (pc.last_at < sqlc.arg(before_at) OR (pc.last_at = sqlc.arg(before_at) AND pc.id < sqlc.arg(before_id)))
-  ORDER BY pc.last_at DESC, pc.id DESC LIMIT ?
-) page
-JOIN conversations c ON c.id = page.id
-JOIN members mb ON mb.user_id = sqlc.arg(viewer) AND mb.conversation_id = c.id
-JOIN users u ON u.id = CASE WHEN c.user_lo = sqlc.arg(viewer) THEN c.user_hi ELSE c.user_lo END
-JOIN messages m ON m.conversation_id = c.id AND m.seq = c.last_seq;
-
 -- name: MarkRead :execrows
 -- Changes a row only upwards: watermarks never fall.
 UPDATE members SET last_read_seq = sqlc.arg(seq)

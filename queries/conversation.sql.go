@@ -7,7 +7,6 @@ package queries
 
 import (
 	"context"
-	"database/sql"
 )
 
 const ConversationByID = `-- name: ConversationByID :one
@@ -138,96 +137,6 @@ func (q *Queries) ConversationWith(ctx context.Context, arg ConversationWithPara
 		&i.Unread,
 	)
 	return i, err
-}
-
-const ListConversations = `-- name: ListConversations :many
-SELECT STRAIGHT_JOIN c.id, c.user_lo, c.user_hi, c.last_seq, c.last_rev, c.last_at, u.id, u.username, u.username_key, u.display_name, u.search_key, u.email, u.email_key, u.password_hash, u.is_admin, u.created_at, u.disabled_at, u.last_seen_at, m.conversation_id, m.seq, m.sender_id, m.client_key, m.rev, m.body, m.created_at, m.edited_at, m.deleted_at, mb.last_read_seq
-FROM (
-  SELECT STRAIGHT_JOIN pc.id FROM members pm JOIN conversations pc ON pc.id = pm.conversation_id
-  WHERE pm.user_id = ?
-    AND (pc.last_at < ? OR (pc.last_at = ? AND pc.id < ?))
-  ORDER BY pc.last_at DESC, pc.id DESC LIMIT ?
-) page
-JOIN conversations c ON c.id = page.id
-JOIN members mb ON mb.user_id = ? AND mb.conversation_id = c.id
-JOIN users u ON u.id = CASE WHEN c.user_lo = ? THEN c.user_hi ELSE c.user_lo END
-JOIN messages m ON m.conversation_id = c.id AND m.seq = c.last_seq
-`
-
-type ListConversationsParams struct {
-	Viewer   uint64
-	BeforeAt sql.NullTime
-	BeforeID uint64
-	Limit    int32
-}
-
-type ListConversationsRow struct {
-	Conversation Conversation
-	User         User
-	Message      Message
-	LastReadSeq  uint64
-}
-
-// In no order: sorting whole rows would have the server put every body into a temporary table, which takes twice as long
-// as all the rest. The joins come in the order in which they are best done, which servers look for at length otherwise.
-func (q *Queries) ListConversations(ctx context.Context, arg ListConversationsParams) ([]ListConversationsRow, error) {
-	rows, err := q.db.QueryContext(ctx, ListConversations,
-		arg.Viewer,
-		arg.BeforeAt,
-		arg.BeforeAt,
-		arg.BeforeID,
-		arg.Limit,
-		arg.Viewer,
-		arg.Viewer,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []ListConversationsRow{}
-	for rows.Next() {
-		var i ListConversationsRow
-		if err := rows.Scan(
-			&i.Conversation.ID,
-			&i.Conversation.UserLo,
-			&i.Conversation.UserHi,
-			&i.Conversation.LastSeq,
-			&i.Conversation.LastRev,
-			&i.Conversation.LastAt,
-			&i.User.ID,
-			&i.User.Username,
-			&i.User.UsernameKey,
-			&i.User.DisplayName,
-			&i.User.SearchKey,
-			&i.User.Email,
-			&i.User.EmailKey,
-			&i.User.PasswordHash,
-			&i.User.IsAdmin,
-			&i.User.CreatedAt,
-			&i.User.DisabledAt,
-			&i.User.LastSeenAt,
-			&i.Message.ConversationID,
-			&i.Message.Seq,
-			&i.Message.SenderID,
-			&i.Message.ClientKey,
-			&i.Message.Rev,
-			&i.Message.Body,
-			&i.Message.CreatedAt,
-			&i.Message.EditedAt,
-			&i.Message.DeletedAt,
-			&i.LastReadSeq,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }
 
 const MarkRead = `-- name: MarkRead :execrows

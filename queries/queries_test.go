@@ -112,7 +112,7 @@ var calls = map[string]call{
 		return some(q.ConversationWith(ctx, queries.ConversationWithParams{Viewer: 2, UsernameKey: []byte("ada")}))
 	},
 	"ListConversations": func(ctx context.Context, q *queries.Queries) (any, error) {
-		return some(q.ListConversations(ctx, queries.ListConversationsParams{Viewer: 2, BeforeAt: moment(soon), Limit: 1}))
+		return some(q.ListConversations(ctx, queries.ListConversationsParams{Viewer: 2, BeforeAt: soon, Limit: 1}))
 	},
 	"LockConversations": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return some(q.LockConversations(ctx, []queries.Pair{{UserLo: 1, UserHi: 2}, {UserLo: 7, UserHi: 8}, {UserLo: 1, UserHi: 1}}))
@@ -267,7 +267,7 @@ var calls = map[string]call{
 		return nothing(q.RepairWatermarks(ctx, queries.RepairWatermarksParams{LastSeq: 1, UserID: 1, ConversationID: 1}))
 	},
 	"RepairMember": func(ctx context.Context, q *queries.Queries) (any, error) {
-		if err := q.CreateMember(ctx, queries.CreateMemberParams{UserID: 1, ConversationID: 99}); err != nil {
+		if err := q.CreateMembers(ctx, []queries.Member{{UserID: 1, ConversationID: 99}}); err != nil {
 			return nil, err
 		}
 		return some(q.RepairMember(ctx, queries.RepairMemberParams{UserID: 1, ConversationID: 99}))

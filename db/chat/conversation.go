@@ -15,7 +15,7 @@ import (
 // Conversation is the one thread between two users, as one of them sees it.
 type Conversation struct {
 	ID          uint64 // 0 before the first message
-	With        User   // the other person; the viewer themself for notes
+	With        User   // the other person; the viewer themself for notes. In a list, of others only names and DisabledAt
 	LastMessage *Message
 	LastSeq     uint64 // the seq of the newest message, 0 before the first
 	LastRev     uint64 // the change counter
@@ -40,7 +40,7 @@ func (s *Store) Conversations(ctx context.Context, viewer User, q ConversationQu
 	}
 	limit := clampLimit(q.Limit, defaultConversations)
 	rows, err := s.q.ListConversations(ctx, queries.ListConversationsParams{
-		Viewer: viewer.ID, BeforeAt: nullTime(at), BeforeID: id, Limit: int32(limit + 1),
+		Viewer: viewer.ID, BeforeAt: at, BeforeID: id, Limit: limit + 1,
 	})
 	if err != nil {
 		return Page[Conversation]{}, fault(err, "")
@@ -74,11 +74,14 @@ func (s *Store) countUnread(ctx context.Context, viewer User, list []Conversatio
 	return err
 }
 
-func listedConversation(viewer User, row queries.ListConversationsRow) Conversation {
+func listedConversation(viewer User, row queries.ListedConversation) Conversation {
 	c := Conversation{
 		ID: row.Conversation.ID, With: userOf(row.User),
 		LastSeq: row.Conversation.LastSeq, LastRev: row.Conversation.LastRev,
 		LastReadSeq: row.LastReadSeq, lastAt: row.Conversation.LastAt.Time,
+	}
+	if c.With.ID == viewer.ID {
+		c.With = viewer // the list has less of people
 	}
 	last := messageOf(row.Message, viewer, c.With)
 	c.LastMessage = &last

@@ -668,7 +668,12 @@ func sameEverywhere(t *testing.T, dsn string, sent chat.Message) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, m := range []chat.Message{one, thread.Messages[0], changes.Messages[0], *list.Items[0].LastMessage, replay} {
+	listed := *list.Items[0].LastMessage
+	if listed.Recipient != shown(sent.Sender, sent.Recipient) {
+		t.Errorf("the list has %+v for %+v", listed.Recipient, sent.Recipient)
+	}
+	listed.Recipient = sent.Recipient
+	for i, m := range []chat.Message{one, thread.Messages[0], changes.Messages[0], listed, replay} {
 		if m != sent {
 			t.Errorf("way %d: %+v, sent %+v", i, m, sent)
 		}

@@ -195,4 +195,10 @@ func duplicateKey(err error) bool {
 	return ok && server.Number == 1062 // ER_DUP_ENTRY
 }
 
+// keyMissing is for a statement that names an index which is no longer there.
+func keyMissing(err error) bool {
+	server, ok := errors.AsType[*mysql.MySQLError](err)
+	return ok && server.Number == 1176 // ER_KEY_DOES_NOT_EXITS
+}
+
 func nullTime(t time.Time) sql.NullTime { return sql.NullTime{Time: t, Valid: !t.IsZero()} }
