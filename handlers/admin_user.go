@@ -162,6 +162,7 @@ func (s *Server) changeAccount(c *fiber.Ctx, done string, form accountForm, chan
 	}
 	account, err := change(c.UserContext(), actor(c), username)
 	if err == nil {
+		s.pages.forget(0) // it may be on anybody's
 		return answerChange(c, http.StatusOK, accountJSON(account), views.WithQuery(views.AdminUserURL(account.Username), "done", done))
 	}
 	if !showsForm(c, err) {

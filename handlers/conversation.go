@@ -72,25 +72,36 @@ func (s *Server) showConversation(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return s.respondWithThread(c, http.StatusOK, username, views.Composer{})
-}
-
-// respondWithThread answers with a conversation, opened: what it shows is read.
-func (s *Server) respondWithThread(c *fiber.Ctx, status int, username string, composer views.Composer) error {
-	q, err := s.threadQuery(c)
+	asked := s.pages.ask(c)
+	if done, err := asked.answered(c, s.Store); done || err != nil {
+		return err
+	}
+	thread, err := s.openThread(c, username)
 	if err != nil {
 		return err
+	}
+	clientID := uuid.NewString()
+	if err := s.showThread(c, http.StatusOK, thread, views.Composer{ClientID: clientID}); err != nil {
+		return err
+	}
+	asked.keep(c, thread, clientID)
+	return nil
+}
+
+// openThread reads a part of a conversation, which then is read: it is about to be shown.
+func (s *Server) openThread(c *fiber.Ctx, username string) (chat.Thread, error) {
+	q, err := s.threadQuery(c)
+	if err != nil {
+		return chat.Thread{}, err
 	}
 	thread, err := s.Store.Thread(c.UserContext(), viewer(c), username, q)
 	if err != nil {
-		return err
+		return chat.Thread{}, err
 	}
-	if err := s.markShown(c, &thread); err != nil {
-		return err
-	}
-	if composer.ClientID == "" {
-		composer.ClientID = uuid.NewString()
-	}
+	return thread, s.markShown(c, &thread)
+}
+
+func (s *Server) showThread(c *fiber.Ctx, status int, thread chat.Thread, composer views.Composer) error {
 	composer.Longest = s.Store.MaxBodyLength()
 	with := thread.Conversation.With
 	content := views.ThreadPane(views.Thread{Viewing: s.viewing(c), Thread: thread, Composer: composer})

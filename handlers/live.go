@@ -42,6 +42,7 @@ func pushed(e chat.Event) []byte {
 
 // deliver takes an event to this node's windows of its user.
 func (s *Server) deliver(e chat.Event) {
+	s.pages.forget(e.To)
 	if e.Type == chat.EventSessionEnded {
 		s.hub.CloseSession(e.To, e.Session, hub.CloseRevoked, "signed out")
 		return

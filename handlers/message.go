@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/google/uuid"
 
 	"parley/db/chat"
 	"parley/views"
@@ -83,11 +84,15 @@ func (s *Server) showRefused(c *fiber.Ctx, d chat.Draft, refused error) error {
 	if p.Status >= http.StatusInternalServerError && p.Status != http.StatusServiceUnavailable || p.Errors["recipient"] != nil {
 		return s.failKeeping(c, refused, d.Body)
 	}
-	composer := views.Composer{Body: d.Body, Error: fullText(p)}
+	composer := views.Composer{Body: d.Body, Error: fullText(p), ClientID: uuid.NewString()}
 	if p.Status == http.StatusServiceUnavailable {
 		composer.ClientID = d.ClientID
 	}
-	if err := s.respondWithThread(c, p.Status, d.Recipient, composer); err != nil {
+	thread, err := s.openThread(c, d.Recipient)
+	if err == nil {
+		err = s.showThread(c, p.Status, thread, composer)
+	}
+	if err != nil {
 		return s.failKeeping(c, errors.Join(refused, err), d.Body)
 	}
 	return nil

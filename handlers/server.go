@@ -37,6 +37,7 @@ type Server struct {
 	hub      *hub.Hub
 	sessions *sessionStore
 	origin   *http.CrossOriginProtection
+	pages    *pageMemory // nil with several nodes
 	stopPing context.CancelFunc
 	pings    sync.WaitGroup
 }
@@ -82,6 +83,9 @@ func New(c Config) *Server {
 		IdleTimeout:           idleTimeout,
 		ErrorHandler:          s.failUnread,
 	})
+	if _, alone := c.Fanout.(*fanout.Memory); alone {
+		s.pages = newPageMemory()
+	}
 	s.app.Server().KeepHijackedConns = true // windows outlive the handler of their handshake
 	s.hub.Watch(c.Fanout.Follow, c.Fanout.Unfollow)
 	c.Fanout.Subscribe(s.deliver)

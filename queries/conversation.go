@@ -119,3 +119,30 @@ func (q *Queries) ListConversations(ctx context.Context, p ListConversationsPara
 	}
 	return list, rows.Err()
 }
+
+// Standing is where a conversation stands for a member.
+type Standing struct{ UserID, ConversationID, LastReadSeq, LastRev uint64 }
+
+// Standings finds where conversations stand for those of the given members that there are.
+func (q *Queries) Standings(ctx context.Context, members []Member) ([]Standing, error) {
+	const one = "(m.user_id = ? AND m.conversation_id = ?)"
+	var args []any
+	for _, m := range Padded(members) {
+		args = append(args, m.UserID, m.ConversationID)
+	}
+	rows, err := q.db.QueryContext(ctx, named("Standings", "SELECT STRAIGHT_JOIN m.user_id, m.conversation_id, m.last_read_seq, c.last_rev FROM members m FORCE INDEX (PRIMARY) JOIN conversations c ON c.id = m.conversation_id WHERE ")+
+		repeated(one, " OR ", len(args)/2), args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var found []Standing
+	for rows.Next() {
+		var s Standing
+		if err := rows.Scan(&s.UserID, &s.ConversationID, &s.LastReadSeq, &s.LastRev); err != nil {
+			return nil, err
+		}
+		found = append(found, s)
+	}
+	return found, rows.Err()
+}

@@ -123,6 +123,9 @@ var calls = map[string]call{
 	"CreateUsers": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return nothing(q.CreateUsers(ctx, []queries.CreateUserParams{user("ada"), user("cem")}))
 	},
+	"Standings": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.Standings(ctx, []queries.Member{{UserID: 2, ConversationID: 1}, {UserID: 3, ConversationID: 1}, {UserID: 1, ConversationID: 9}}))
+	},
 	"UsersByKey": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return some(q.UsersByKey(ctx, [][]byte{[]byte("ada"), []byte("nobody")}))
 	},

@@ -3,6 +3,7 @@ package chat
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strconv"
@@ -156,4 +157,31 @@ func (s *Store) recount(ctx context.Context, viewer User, c *Conversation, seq u
 		c.LastReadSeq, c.Unread = fresh.LastReadSeq, fresh.Unread
 	}
 	return err
+}
+
+// Standing is where a conversation stands for one of its people. While it is the same, so is all that they see in it.
+type Standing struct{ Rev, ReadSeq uint64 }
+
+// Standing is where the conversation stood when it was read.
+func (c Conversation) Standing() Standing { return Standing{c.LastRev, c.LastReadSeq} }
+
+// Standing looks up where a conversation stands for the viewer. It is NotFound for strangers.
+func (s *Store) Standing(ctx context.Context, viewer User, conversation uint64) (Standing, error) {
+	row, found, err := s.standings.get(ctx, standingKey(viewer.ID, conversation))
+	if err != nil || !found {
+		return Standing{}, fault(orNoRow(err), "There is no such conversation.")
+	}
+	return Standing{row.LastRev, row.LastReadSeq}, nil
+}
+
+func standingKey(user, conversation uint64) []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, user), conversation)
+}
+
+func (s *Store) findStandings(ctx context.Context, keys [][]byte) ([]queries.Standing, error) {
+	members := make([]queries.Member, len(keys))
+	for i, k := range keys {
+		members[i] = queries.Member{UserID: binary.BigEndian.Uint64(k), ConversationID: binary.BigEndian.Uint64(k[8:])}
+	}
+	return s.q.Standings(ctx, members)
 }

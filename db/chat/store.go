@@ -26,18 +26,19 @@ type Options struct {
 
 // Store is the database seen through the rules. It is safe for concurrent use.
 type Store struct {
-	db       *sql.DB
-	q        *queries.Queries
-	notifier Notifier
-	maxBody  int
-	lifetime time.Duration
-	now      func() time.Time
-	hashing  chan struct{}
-	patience time.Duration // how long a write goes on trying
-	lanes    [postLanes]grouped[*posting]
-	sessions *lookup[queries.SessionsByHashRow]
-	people   *lookup[queries.User]
-	recent   *recent
+	db        *sql.DB
+	q         *queries.Queries
+	notifier  Notifier
+	maxBody   int
+	lifetime  time.Duration
+	now       func() time.Time
+	hashing   chan struct{}
+	patience  time.Duration // how long a write goes on trying
+	lanes     [postLanes]grouped[*posting]
+	sessions  *lookup[queries.SessionsByHashRow]
+	people    *lookup[queries.User]
+	standings *lookup[queries.Standing]
+	recent    *recent
 }
 
 // New makes a Store on a migrated database.
@@ -80,6 +81,7 @@ func (s *Store) gather() {
 			return s.q.SessionsByHash(ctx, queries.SessionsByHashParams{Hashes: hashes, Now: s.now()})
 		})
 	s.people = newLookup(patience, func(row queries.User) []byte { return row.UsernameKey }, s.q.UsersByKey)
+	s.standings = newLookup(patience, func(row queries.Standing) []byte { return standingKey(row.UserID, row.ConversationID) }, s.findStandings)
 }
 
 // MaxBodyLength is the longest message in characters (Unicode code points).
