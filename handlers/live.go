@@ -48,7 +48,7 @@ func (s *Server) deliver(e chat.Event) {
 		return
 	}
 	if e.Type == chat.EventCheck {
-		s.check(e.To)
+		s.checker.check(e.To)
 		return
 	}
 	s.hub.Push(e.To, pushed(e))

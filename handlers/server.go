@@ -35,6 +35,7 @@ type Server struct {
 	Config
 	app      *fiber.App
 	hub      *hub.Hub
+	checker  *checker
 	sessions *sessionStore
 	origin   *http.CrossOriginProtection
 	pages    *pageMemory // nil with several nodes
@@ -66,9 +67,10 @@ func ownOrigins(base *url.URL) *http.CrossOriginProtection {
 	return p
 }
 
-// New makes a Server and starts to ping windows; Shutdown ends that.
+// New makes a Server and starts to look after windows; Shutdown ends that.
 func New(c Config) *Server {
 	s := &Server{Config: c, hub: hub.New()}
+	s.checker = newChecker(s)
 	s.sessions = newSessionStore(c.Store, c.BaseURL != nil && c.BaseURL.Scheme == "https")
 	s.origin = ownOrigins(c.BaseURL)
 	s.app = fiber.New(fiber.Config{
@@ -93,6 +95,7 @@ func New(c Config) *Server {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stopPing = cancel
 	s.pings.Go(func() { s.pingWindows(ctx) })
+	s.pings.Go(func() { s.checker.run(ctx) })
 	return s
 }
 

@@ -29,16 +29,16 @@ func (h *health) starts(part any) {
 	h.broken[part] = errConnecting
 }
 
-// breaks notes why a part is broken.
-func (h *health) breaks(part any, err error) {
+// breaks notes why a part is broken, and says whether it is the first that is broken.
+func (h *health) breaks(part any, err error) (first bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.broken[part] = err
-	if h.logged {
-		return
+	if first = !h.logged; first {
+		h.logged, h.since = true, time.Now()
+		h.log.Warn("Redis can't be reached, so other nodes' windows catch up by polling until it can. Nothing is lost.", "error", err)
 	}
-	h.logged, h.since = true, time.Now()
-	h.log.Warn("Redis can't be reached, so other nodes' windows catch up by polling until it can. Nothing is lost.", "error", err)
+	return first
 }
 
 // mends notes that a part is whole.

@@ -135,7 +135,7 @@ func (l *lane) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		l.r.health.breaks(l, err)
+		l.r.broken(l, err)
 		if time.Since(began) > 10*longestPause {
 			pause = firstPause
 		}

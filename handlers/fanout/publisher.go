@@ -130,7 +130,7 @@ func (p *publisher) failed(batch []chat.Event, err error) error {
 // outlast waits until Redis takes something again: first of all that nodes are to look. What is committed meanwhile goes
 // to this node's windows alone.
 func (p *publisher) outlast(ctx context.Context, err error) {
-	p.r.health.breaks(p, err)
+	p.r.broken(p, err)
 	for pause := firstPause; err != nil; pause = min(2*pause, longestPause) {
 		p.shut()
 		select {

@@ -191,6 +191,13 @@ func (r *Redis) heard(envelope string) {
 	}
 }
 
+// broken notes that a part of the way is. From now on windows may miss something.
+func (r *Redis) broken(part any, err error) {
+	if r.health.breaks(part, err) {
+		r.deliver(chat.Event{Type: chat.EventCheck})
+	}
+}
+
 // look finds out whether the server has sharded channels, by using one. An error says that it can't be asked.
 func (r *Redis) look(ctx context.Context, channel string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*answerWithin)

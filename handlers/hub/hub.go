@@ -82,6 +82,19 @@ func (h *Hub) Users() []uint64 {
 	return slices.Collect(maps.Keys(h.windows))
 }
 
+// Sessions gives the user of each session that has a window open, by the session's hash.
+func (h *Hub) Sessions() map[string]uint64 {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	users := make(map[string]uint64, len(h.windows))
+	for user, windows := range h.windows {
+		for w := range windows {
+			users[string(w.session)] = user
+		}
+	}
+	return users
+}
+
 // Push sends a text to each of the user's windows. A window that is too slow to take it is closed (1013).
 func (h *Hub) Push(user uint64, text []byte) {
 	frame := frame(opText, text) // once for all of them

@@ -1,0 +1,38 @@
+package chat
+
+import (
+	"context"
+	"slices"
+
+	"parley/queries"
+)
+
+// maxHashes is how many sessions are looked up in one statement: 16 kB of parameters.
+const maxHashes = 500
+
+// EndedSessions gives those of the sessions, named by their hashes, that have ended or expired, or whose user is
+// disabled. It is for a node that may not have been told: it looks the sessions of its windows up, however many there
+// are, by a statement for every 500.
+func (s *Store) EndedSessions(ctx context.Context, hashes [][]byte) (ended [][]byte, _ error) {
+	for some := range slices.Chunk(hashes, maxHashes) {
+		live, err := s.q.SessionsByHash(ctx, queries.SessionsByHashParams{Hashes: some, Now: s.now()})
+		if err != nil {
+			return nil, fault(err, "")
+		}
+		ended = append(ended, notAmong(live, some)...)
+	}
+	return ended, nil
+}
+
+func notAmong(live []queries.SessionsByHashRow, hashes [][]byte) (ended [][]byte) {
+	known := make(map[string]bool, len(live))
+	for _, row := range live {
+		known[string(row.IDHash)] = true
+	}
+	for _, hash := range hashes {
+		if !known[string(hash)] {
+			ended = append(ended, hash)
+		}
+	}
+	return ended
+}
