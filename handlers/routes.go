@@ -5,7 +5,7 @@ import "parley/static"
 // routes is every URL of Parley. Middleware stands before what it guards.
 func (s *Server) routes() {
 	a := s.app
-	a.Use(prepared, s.accessLog, s.contain)
+	a.Use(prepared, s.leaving, s.accessLog, s.contain)
 	a.Get("/healthz", alive)
 	a.Get("/readyz", s.ready)
 	a.Get(static.Prefix+":name", asset)
@@ -25,7 +25,7 @@ func (s *Server) routes() {
 	a.Post("/messages", s.signedIn, s.sendMessage)
 	a.Get("/messages/:id", s.signedIn, s.showMessage)
 
-	a.Use("/admin", s.signedIn, adminOnly)
+	a.Use("/admin", s.signedIn, adminOnly, s.noticed)
 	a.Get("/admin", adminHome)
 	a.Get("/admin/users", s.listAccounts)
 	a.Get("/admin/new-user", s.newAccount)

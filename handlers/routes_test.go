@@ -9,6 +9,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"parley/db/chat"
 	"parley/static"
 )
 
@@ -330,9 +331,63 @@ func TestHealth(t *testing.T) {
 	for _, path := range []string{"/healthz", "/readyz"} {
 		w.nobody().get(path).want(200).wantHeader("Content-Type", "text/plain; charset=utf-8").wantText("ok")
 	}
+	w.nobody().get("/readyz", asJSON).want(200).wantJSON(`{"status":"ok"}`)
 	w.db.Close()
 	w.nobody().get("/healthz").want(200)
 	r := w.nobody().get("/readyz", asJSON)
 	r.wantProblem(503)
 	r.wantHeader("Retry-After", "1").wantNoText("sql", "closed", "database is")
+}
+
+// A node that can't tell the others still serves: were it not ready, a proxy would take all nodes out at once.
+func TestReadyWhileOtherNodesCannotBeHeard(t *testing.T) {
+	nodes := newBrokenNodes()
+	w := newWorld(t, nodes.with)
+	nodes.set(true)
+	w.nobody().get("/readyz").want(200).wantText("degraded: ", "within 10 s").wantNoText("Redis is away")
+	var said readiness
+	w.nobody().get("/readyz", asJSON).want(200).into(&said)
+	if said != readyDegraded {
+		t.Errorf("says %+v", said)
+	}
+	w.db.Close()
+	w.nobody().get("/readyz").want(503)
+}
+
+// A node that is about to stop says so and serves on, and has clients go elsewhere for their next request.
+func TestReadyWhileDraining(t *testing.T) {
+	w := newWorld(t)
+	alice := w.person("alice")
+	w.server.Drain()
+	w.nobody().get("/readyz").want(503).wantText("stopping").wantHeader("Retry-After", "1")
+	w.nobody().get("/readyz", asJSON).want(503).wantJSON(`{"status":"stopping","detail":"use another node"}`)
+	w.nobody().get("/healthz").want(200)
+	addr := w.listen()
+	answer, err := http.Get("http://" + addr + "/login")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer.Body.Close(); answer.StatusCode != 200 || !answer.Close {
+		t.Errorf("signing in is answered with %s, the connection closed: %t", answer.Status, answer.Close)
+	}
+	alice.open(addr).want(alice.canary())
+	if strings.Contains(w.log.String(), `"level":"ERROR"`) {
+		t.Errorf("to be asked is no error: %s", w.log)
+	}
+}
+
+func TestAdminsSeeThatANodeIsDegraded(t *testing.T) {
+	nodes := newBrokenNodes()
+	w := newWorld(t, nodes.with)
+	root := w.signIn(w.account(chat.NewUser{Username: "root", IsAdmin: true}))
+	pages := []string{"/admin/users", "/admin/new-user", "/admin/users/root", "/admin/messages", "/admin/audit"}
+	for _, broken := range []bool{true, false} {
+		nodes.set(broken)
+		for _, path := range pages {
+			if shown := root.get(path, asPage).want(200).doc().Find(".admin .degraded h2").Length(); (shown == 1) != broken {
+				t.Errorf("%s shows %d notices, broken %t", path, shown, broken)
+			}
+		}
+		root.get("/conversations", asPage).want(200).wantNoText("Degraded")
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -39,6 +40,7 @@ type Server struct {
 	sessions *sessionStore
 	origin   *http.CrossOriginProtection
 	pages    *pageMemory // nil with several nodes
+	draining atomic.Bool
 	stopPing context.CancelFunc
 	pings    sync.WaitGroup
 }
@@ -89,6 +91,7 @@ func New(c Config) *Server {
 		s.pages = newPageMemory()
 	}
 	s.app.Server().KeepHijackedConns = true // windows outlive the handler of their handshake
+	s.app.Server().CloseOnShutdown = true   // whose answer comes during the shut-down asks the next time elsewhere
 	s.hub.Watch(c.Fanout.Follow, c.Fanout.Unfollow)
 	c.Fanout.Subscribe(s.deliver)
 	s.routes()
@@ -108,14 +111,19 @@ func (s *Server) Windows() int { return s.hub.Count() }
 // Serve answers requests from the listener until Shutdown.
 func (s *Server) Serve(l net.Listener) error { return s.app.Listener(l) }
 
+// Drain says on /readyz that this node is about to stop, so that proxies send requests elsewhere. It goes on to serve.
+func (s *Server) Drain() { s.draining.Store(true) }
+
 // Shutdown stops accepting, closes the windows with 1012, and returns when the requests that were under way are
-// answered, or with an error when ctx ends first.
+// answered, or with an error when ctx ends first. Many windows are closed over two seconds, so that their pages don't
+// all come back at once.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.Drain()
 	s.stopPing()
 	s.pings.Wait()
 	// Fiber neither closes windows nor waits for them.
 	windows := make(chan error, 1)
-	go func() { windows <- s.hub.CloseAll(ctx, hub.CloseRestart, "restart") }()
+	go func() { windows <- s.hub.CloseEvenly(ctx, hub.CloseRestart, "restart") }()
 	if err := errors.Join(s.app.ShutdownWithContext(ctx), <-windows); err != nil {
 		return fmt.Errorf("not everything had ended when the time for shutting down was over: %w", err)
 	}

@@ -2,7 +2,9 @@ package views
 
 import (
 	"bytes"
+	"context"
 	"flag"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -124,8 +126,14 @@ func goldens() map[string]templ.Component {
 		"error-fragment":         ErrorFragment("", "No <b>."),
 		"app":                    In(App(frame), ThreadPane(thread())),
 		"app-admin":              In(App(Frame{Viewing: Viewing{root, viewing.Now, viewing.Zone}, Title: "Conversations"}), NoConversation()),
+		"admin-degraded":         degraded(AuditEvents(AuditLog{Viewing: viewing})),
 		"titled":                 In(Titled("Bob"), Profile(viewing, bob)),
 	}
+}
+
+// degraded shows an admin page on a node that can't reach the others.
+func degraded(component templ.Component) templ.Component {
+	return templ.ComponentFunc(func(ctx context.Context, w io.Writer) error { return component.Render(Degraded(ctx), w) })
 }
 
 // Each view is what its golden file shows. After a change that is meant: go test ./views -update, and read the diff.

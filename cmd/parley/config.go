@@ -29,6 +29,7 @@ type settings struct {
 	MessagesToLoad int           `default:"10" help:"How many messages a conversation shows at first, from 1 to 100."`
 	MaxBody        int           `default:"10000" help:"The longest message, in characters."`
 	SessionFor     time.Duration `default:"720h" help:"How long after its last use a sign-in ends."`
+	DrainFor       time.Duration `default:"0s" help:"How long Parley still serves after it was told to stop, with /readyz saying 503, so that a proxy that asks there sends nothing more; such as 5s."`
 	TimeZone       string        `default:"UTC" placeholder:"ZONE" help:"The time zone for people whose browser doesn't tell its own, such as Europe/Berlin."`
 	LogLevel       slog.Level    `default:"info" help:"debug (with every request), info, warn or error."`
 	LogFormat      string        `default:"text" enum:"text,json" help:"text or json."`
@@ -39,6 +40,8 @@ type settings struct {
 	Verify  verifyCmd  `cmd:"" help:"Check the database against what Parley promises, while Parley runs or not."`
 	Demo    demoCmd    `cmd:"" help:"Make people and conversations to try Parley with, or to measure it."`
 }
+
+const longestDrain = 5 * time.Minute
 
 // program is one run of parley, with everything that it has from outside.
 type program struct {
@@ -174,6 +177,9 @@ func (s settings) check() error {
 	}
 	if s.SessionFor < time.Minute {
 		return errors.New("session-for is a time of at least a minute, such as 720h")
+	}
+	if s.DrainFor < 0 || s.DrainFor > longestDrain {
+		return fmt.Errorf("drain-for is a time from 0s to %s", longestDrain)
 	}
 	if _, err := time.LoadLocation(s.TimeZone); err != nil {
 		return fmt.Errorf("there is no time zone called %q; a zone looks like Europe/Berlin", s.TimeZone)

@@ -18,6 +18,7 @@ func main() {
 	defer runtime.KeepAlive(room)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends parley at once
 	p := program{env: os.Environ(), in: os.Stdin, out: os.Stdout, err: os.Stderr}
 	if err := p.run(ctx, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "parley: "+err.Error())

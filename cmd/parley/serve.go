@@ -66,10 +66,22 @@ func (cmd serveCmd) serve(ctx context.Context, p *program, pool *sql.DB, listene
 		return err
 	case <-ctx.Done():
 	}
-	p.log.Info("Parley is stopping.")
-	finish, cancel := context.WithTimeout(context.Background(), finishWithin)
+	return p.stop(server, failed)
+}
+
+// stop lets proxies know, serves on until they do, and ends with what is under way. failed tells when serving has ended
+// by itself.
+func (p *program) stop(server *handlers.Server, failed <-chan error) error {
+	p.log.Info("Parley is stopping.", "drain", p.set.DrainFor)
+	server.Drain()
+	select {
+	case err := <-failed:
+		return err
+	case <-time.After(p.set.DrainFor):
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), finishWithin)
 	defer cancel()
-	if err := server.Shutdown(finish); err != nil {
+	if err := server.Shutdown(ctx); err != nil {
 		p.log.Warn(err.Error())
 	}
 	return nil

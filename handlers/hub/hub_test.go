@@ -725,3 +725,73 @@ func TestWatchHearsOfUsersNotOfWindows(t *testing.T) {
 		}
 	})
 }
+
+// Many windows are closed over two seconds, each once, and none may open meanwhile.
+func TestCloseEvenly(t *testing.T) {
+	for n, over := range map[int]time.Duration{0: 0, 10: closeStep, 500: 500 * time.Millisecond, 5000: closeWithin} {
+		synctest.Test(t, func(t *testing.T) {
+			h := New()
+			var all []*Window
+			var conns []*fakeConn
+			for range n {
+				w, conn := open(h, 1, "s")
+				all, conns = append(all, w), append(conns, conn)
+			}
+			start := time.Now()
+			done := make(chan error)
+			go func() { done <- h.CloseEvenly(t.Context(), CloseRestart, "restart") }()
+			time.Sleep(over / 2) // of the bubble's clock
+			synctest.Wait()
+			closed := 0
+			for _, conn := range conns {
+				if conn.said() == "close 1012 restart" {
+					closed++
+				}
+			}
+			if n > 10 && (closed < n*4/10 || closed > n*6/10) {
+				t.Errorf("of %d windows %d are closed after half of the time", n, closed)
+			}
+			if n > 0 && h.Add(NewWindow(2, nil)) {
+				t.Error("a window opened")
+			}
+			time.Sleep(over/2 + 2*closeStep)
+			synctest.Wait()
+			for _, conn := range conns {
+				conn.want(t, "close 1012 restart")
+			}
+			for _, w := range all {
+				leave(h, w)
+			}
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+			if took := time.Since(start); took > over+2*closeStep {
+				t.Errorf("closing %d windows took %s", n, took)
+			}
+		})
+	}
+}
+
+// When the time is over the rest is closed at once.
+func TestCloseEvenlyEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := New()
+		var all []*Window
+		for range 3000 {
+			w, _ := open(h, 1, "s")
+			all = append(all, w)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		start := time.Now()
+		if err := h.CloseEvenly(ctx, CloseRestart, "restart"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		if took := time.Since(start); took > 200*time.Millisecond {
+			t.Errorf("it took %s", took)
+		}
+		for _, w := range all {
+			leave(h, w)
+		}
+	})
+}
