@@ -23,6 +23,12 @@ import (
 // would make an injection, should there ever be one, far worse. A statement takes effect as a whole or not at all,
 // and run a second time it does nothing more or says that it was done: see finish.
 //
+// Nodes of the version before run on beside the one that migrates, so the rule for what a migration does is: expand
+// first, contract in a later release. A release adds tables, columns that have a default or may be NULL, and keys; it
+// renames and drops nothing that the version before reads or writes. What it has stopped using the next one may drop.
+// A running node never looks at the schema's version again. One that starts refuses a version that it doesn't know
+// (checked): it can't tell an addition from what a later release has taken away.
+//
 //go:embed migrations/*.sql
 var embedded embed.FS
 

@@ -63,14 +63,20 @@ func TestReadmeBackup(t *testing.T) {
 // fromReadme is a marked piece of shell from the README.
 func fromReadme(t *testing.T, mark string) string {
 	t.Helper()
+	return blockOf(t, "sh", mark)
+}
+
+// blockOf is a marked piece of any language from the README.
+func blockOf(t *testing.T, language, mark string) string {
+	t.Helper()
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, piece, found := strings.Cut(string(readme), "```sh\n# "+mark+"\n")
+	_, piece, found := strings.Cut(string(readme), "```"+language+"\n# "+mark+"\n")
 	piece, _, closed := strings.Cut(piece, "```")
 	if !found || !closed {
-		t.Fatalf("the README has no piece of shell that begins with # %s", mark)
+		t.Fatalf("the README has no piece of %s that begins with # %s", language, mark)
 	}
 	return piece
 }
