@@ -175,7 +175,7 @@ func (p *publisher) send(ctx context.Context, events []chat.Event) error {
 	for len(events) > 0 {
 		n := min(len(events), maxBatch)
 		err := p.exchange(ctx, n, func(i int) (string, []byte) {
-			return userChannel(events[i].To), appendEnvelope(make([]byte, 0, 64), p.r.node, events[i])
+			return channelOf(events[i]), appendEnvelope(make([]byte, 0, 64), p.r.node, events[i])
 		})
 		if err != nil {
 			return err

@@ -181,6 +181,14 @@ func userChannel(user uint64) string {
 // commonChannel is what every node's lane follows as long as it is connected, whoever has windows there.
 func commonChannel(lane int) string { return "parley:{" + strconv.Itoa(lane) + "}:all" }
 
+// channelOf is where an event goes: to one user, or to every node.
+func channelOf(e chat.Event) string {
+	if e.To == 0 {
+		return commonChannel(0)
+	}
+	return userChannel(e.To)
+}
+
 // heard takes an envelope from Redis to this node's windows.
 func (r *Redis) heard(envelope string) {
 	if envelope == "" || sentBy(envelope, r.node) {

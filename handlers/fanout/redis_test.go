@@ -54,6 +54,11 @@ func TestRedisTakesEventsToTheNodesThatFollow(t *testing.T) {
 				}
 				b.events()
 			}
+			everybody := chat.Event{Type: chat.EventCheck, Rev: 1}
+			a.Notify(everybody)
+			for _, n := range []*node{b, c} {
+				await(t, "what goes to everybody", func() bool { return slices.ContainsFunc(n.events(), func(e chat.Event) bool { return e.Rev == 1 }) })
+			}
 			a.Notify(canary(1000, 1))
 			if heard := c.until(1); len(heard) != 0 {
 				t.Errorf("a node heard %+v, of users whom it doesn't follow", heard)
