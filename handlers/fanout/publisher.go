@@ -15,13 +15,16 @@ const (
 	maxWaiting = 16_384
 	// maxBatch is how many are sent in one round trip.
 	maxBatch = 512
+	// gatherFor is the least time between two round trips. What comes alone is sent at once; at 5,000 messages a second,
+	// without it, nodes and Redis together spent half as much time again on each event.
+	gatherFor = time.Millisecond
 	// tellEvery is how often, at most, all nodes are told to look because events were lost; while ever more are being
 	// lost it is tellAnyway, which leaves room for the windows' spread below the promised 10 s.
 	tellEvery  = time.Second
 	tellAnyway = 5 * time.Second
 	// Pauses between two attempts to reach Redis.
 	firstPause   = 50 * time.Millisecond
-	longestPause = time.Second
+	longestPause = time.Second / 2
 )
 
 // publisher sends events to other nodes: one goroutine, which takes along all that waits in one round trip.
@@ -75,10 +78,12 @@ func signal(wake chan struct{}) {
 func (p *publisher) run(ctx context.Context) {
 	tick := time.NewTicker(tellEvery)
 	defer tick.Stop()
-	for ctx.Err() == nil {
+	var last time.Time
+	for ; ctx.Err() == nil; last = time.Now() {
 		select {
 		case <-ctx.Done():
 		case <-p.wake:
+			time.Sleep(gatherFor - time.Since(last))
 		case <-tick.C:
 		}
 		if err := p.sendAll(context.WithoutCancel(ctx)); err != nil {
