@@ -24,7 +24,8 @@ import (
 //
 // Redis is a hint, as every push is. This node's windows are told at once, without Redis. What other nodes miss while
 // Redis is away, while this node is cut off from it, or because more was notified than could be sent, their windows fetch
-// after the chat.EventCheck that follows.
+// after the chat.EventCheck that follows. A node that can't reach Redis knows so, and has its own windows poll; others,
+// where they can, don't know of it, and hear of what it couldn't send when it is back.
 type Redis struct {
 	client    redis.UniversalClient
 	node      nodeID
