@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// device is one browser or program of a person: a session, a window, and what it shows. A browser shows the one
+// conversation that is open in it and fetches fragments; a program follows all conversations and fetches JSON. Either
+// keeps itself up to date by the rules of static/live.js.
+type device struct {
+	w       *world
+	person  *person
+	name    string
+	browser bool
+	client  *http.Client
+	random  *rand.Rand // what its person does next
+
+	mu      sync.Mutex
+	cookie  string
+	window  *window // nil while there is none
+	threads map[string]*thread
+	told    map[string]hint
+	list    map[string]conversation // nil until it was fetched
+	behind  bool                    // the list may have missed something
+	leaving bool                    // signing out, and not known yet to have done so
+
+	wake chan struct{} // something is to be fetched
+}
+
+// hint is the newest change of a conversation that a push told of.
+type hint struct {
+	rev uint64
+	id  string
+}
+
+func newDevice(p *person, name string, browser bool, random *rand.Rand) *device {
+	d := &device{w: p.w, person: p, name: name, browser: browser, client: newHTTPClient(), random: random, wake: make(chan struct{}, 1)}
+	d.forget()
+	return d
+}
+
+// forget is what closing the browser does.
+func (d *device) forget() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.cookie, d.threads, d.told, d.list, d.behind, d.leaving = "", map[string]*thread{}, map[string]hint{}, nil, true, false
+}
+
+func (d *device) token() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.cookie
+}
+
+// staysWith says whether a session is this device's still, and is to go on.
+func (d *device) staysWith(token string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.cookie == token && !d.leaving
+}
+
+func (d *device) currentWindow() *window {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.window
+}
+
+const password = "what a stormy night it is"
+
+// signIn tries until it is signed in, unless ctx ends.
+func (d *device) signIn(ctx context.Context) {
+	for ctx.Err() == nil && d.token() == "" {
+		got := d.do(ctx, request{method: http.MethodPost, path: "/login", kind: formType, body: form("username", d.person.name, "password", password)})
+		if got.status == http.StatusOK && got.cookie != "" {
+			d.mu.Lock()
+			d.cookie = got.cookie
+			d.mu.Unlock()
+			return
+		}
+		d.w.checks.that(surprises, got.status != http.StatusUnauthorized, "%s can't sign in: %.200s", d.name, got.body)
+		pause(ctx, time.Duration(200+rand.IntN(600))*time.Millisecond)
+	}
+}
+
+// signOut ends the session, checks that its window closes, and signs in anew.
+func (d *device) signOut(ctx context.Context) {
+	open, began := d.currentWindow(), time.Now()
+	d.mu.Lock()
+	d.leaving = true
+	d.mu.Unlock()
+	for ctx.Err() == nil {
+		got := d.do(ctx, request{method: http.MethodPost, path: "/logout"})
+		if got.status == http.StatusNoContent {
+			break
+		}
+		pause(ctx, 300*time.Millisecond)
+	}
+	d.forget()
+	if open != nil && ctx.Err() == nil {
+		d.checkRevoked(open, began)
+	}
+	d.signIn(ctx)
+	d.nudge()
+}
+
+// revokedWithin is Parley's promise.
+const revokedWithin = time.Second
+
+// checkRevoked waits for the end of a window whose session has ended. Where something is broken just then, the news may
+// not come through; the window must then be closed when that is over (see quiet).
+func (d *device) checkRevoked(open *window, began time.Time) {
+	ended := time.Now()
+	select {
+	case <-open.closed:
+	case <-time.After(revokedWithin):
+	}
+	if d.w.faults.since(began.Add(-grace)) != "" {
+		d.w.leave(open)
+		return
+	}
+	inTime := open.isClosed()
+	d.w.checks.that(signOut, inTime, "%s signed out, and its window on node %d was still open after %s", d.name, open.node, time.Since(ended))
+	if inTime {
+		d.w.checks.that(signOut, open.code == closeRevoked, "%s signed out, and its window on node %d was closed with %d", d.name, open.node, open.code)
+	}
+}
+
+// nudge sets off a fetch of what is due.
+func (d *device) nudge() {
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}
+
+// pause waits, unless ctx ends. It says whether there is time left.
+func pause(ctx context.Context, length time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(length):
+		return true
+	}
+}
