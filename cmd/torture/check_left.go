@@ -133,7 +133,7 @@ func (w *world) checkDescriptors(ctx context.Context, n *node) {
 	w.checks.that(leftOver, now.other <= n.idle.other, "node %d has %d other descriptors open, and had %d before the first person came: %v", n.number, now.other, n.idle.other, now.names)
 }
 
-// checkGoroutines ends the nodes: one that was used and one that never was by SIGQUIT, which makes Go print every
+// checkGoroutines ends the nodes: one that was used and one that hardly was by SIGQUIT, which makes Go print every
 // goroutine, and the others in good order.
 func (w *world) checkGoroutines(ctx context.Context) error {
 	used := w.nodes[0]
@@ -142,6 +142,9 @@ func (w *world) checkGoroutines(ctx context.Context) error {
 		return err
 	}
 	if err := fresh.start(ctx); err != nil {
+		return err
+	}
+	if err := w.useOnce(ctx, fresh); err != nil {
 		return err
 	}
 	before, now := fresh.goroutines(), used.goroutines()
@@ -157,6 +160,22 @@ func (w *world) checkGoroutines(ctx context.Context) error {
 	}
 	return nil
 }
+
+// useOnce opens and closes a window, which sets going whatever then goes on for ever.
+func (w *world) useOnce(ctx context.Context, n *node) error {
+	d := w.devices()[0]
+	d.signIn(ctx)
+	win, err := d.openWindow(ctx, n)
+	if err != nil {
+		return fmt.Errorf("a window on node %d: %w", n.number, err)
+	}
+	win.conn.Close()
+	pause(ctx, closingTime)
+	return nil
+}
+
+// closingTime is what Parley gives a window for its closing handshake, and some.
+const closingTime = 1500 * time.Millisecond
 
 // goroutineForm is the head of a goroutine in Go's print.
 var goroutineForm = regexp.MustCompile(`(?m)^goroutine \d+ .*\[[^\]]*\]:$`)

@@ -27,19 +27,18 @@ type edit struct{ file, old, new string }
 // plants are the bugs that a run must find. When the source changes under one, plantInto says so.
 var plants = []plant{
 	{"early-push", "windows are told before the commit", afterCommit, []edit{
-		{"db/chat/message.go", "row, replayed, err = s.storeMessage(ctx, q, sender.ID, recipient.ID, clientID, body)\n",
-			"row, replayed, err = s.storeMessage(ctx, q, sender.ID, recipient.ID, clientID, body)\n" +
-				"\t\tif err == nil {\n\t\t\ts.notifyMessage(messageOf(row, sender, recipient))\n\t\t\ttime.Sleep(20 * time.Millisecond)\n\t\t}\n"},
+		{"db/chat/post.go", "return s.write(ctx, q, rows, open)",
+			"if err = s.write(ctx, q, rows, open); err == nil {\n\t\ts.posted(group)\n\t\ttime.Sleep(20 * time.Millisecond)\n\t}\n\treturn err"},
 	}, nil},
 	{"doubled-retry", "a retry under the same client ID stores a second message", ackedOnce, []edit{
-		{"db/chat/message.go", "if err == nil {\n\t\treturn stored, true, sameBody(stored, body)\n\t}\n\tif !noRow(err) {",
-			"_ = sameBody\n\tif err == nil && stored.Body == body {\n\t\tclientID = uuid.New()\n\t} else if !noRow(err) {"},
+		{"db/chat/post.go", "if p.row, p.replayed = stored[key]; p.replayed {",
+			"if p.row, p.replayed = stored[key]; p.replayed && p.row.Body == p.body {\n\t\t\tp.clientID, p.replayed = uuid.New(), false\n\t\t} else if p.replayed {"},
 	}, nil},
 	{"lost-commit", "an error at the commit is answered as success", ackedOnce, []edit{
 		{"db/chat/store.go", "return tx.Commit()", "_ = tx.Commit()\n\treturn nil"},
 	}, []string{"break-at-commit"}},
 	{"skipped-seq", "a number is left out now and then", noHoles, []edit{
-		{"db/chat/message.go", "Seq: c.LastSeq + 1,", "Seq: c.LastSeq + 1 + (c.LastRev%5)/4,"},
+		{"db/chat/post.go", "c.LastSeq++\n", "c.LastSeq += 1 + (c.LastRev%5)/4\n"},
 	}, nil},
 	{"wrong-person", "somebody else's windows are told", strangers, []edit{
 		{"db/chat/message.go", "Type: EventMessage, To: m.Recipient.ID,", "Type: EventMessage, To: m.Recipient.ID ^ 4,"},
@@ -64,14 +63,13 @@ var plants = []plant{
 		{"db/chat/session.go", "s.notifier.Notify(Event{Type: EventSessionEnded, To: session.User.ID, Session: session.Hash})", ""},
 	}, nil},
 	{"kept-window", "the hub never forgets a window", cleanStop, []edit{
-		{"handlers/live.go", "defer s.hub.Remove(window)\n\tconn :=", "conn :="},
+		{"handlers/live.go", "defer s.hub.Remove(window)\n", ""},
 	}, []string{"rolling-restart"}},
 	{"kept-goroutine", "each window leaves a goroutine behind", leftOver, []edit{
-		{"handlers/live.go", "conn := wrapper.Conn\n", "conn := wrapper.Conn\n\tgo func() { select {} }()\n"},
+		{"handlers/live.go", "\twindow.Attach(conn)\n", "\twindow.Attach(conn)\n\tgo func() { select {} }()\n"},
 	}, nil},
 	{"kept-descriptor", "each window leaves a file open", leftOver, []edit{
-		{"handlers/live.go", "conn := wrapper.Conn\n", "conn := wrapper.Conn\n\tkeptOpen()\n"},
-		{"handlers/live.go", "\"runtime/debug\"\n", "\"os\"\n\t\"runtime/debug\"\n"},
+		{"handlers/live.go", "\twindow.Attach(conn)\n", "\twindow.Attach(conn)\n\tkeptOpen()\n"},
 		{"handlers/live.go", "// handshake lets nothing past", "var kept []*os.File\n\nfunc keptOpen() {\n\tf, _ := os.Open(os.DevNull)\n\tkept = append(kept, f)\n}\n\n// handshake lets nothing past"},
 	}, nil},
 	{"panicking-read", "marking as read panics now and then", surprises, []edit{

@@ -77,7 +77,8 @@ func (w *world) leave(win *window) {
 func torture(ctx context.Context, o options, out io.Writer) (v verdict, err error) {
 	w := &world{
 		options: o, out: out, checks: newChecks(out), truth: newTruth(), ledger: newLedger(), faults: &faultClock{}, gate: newGate(),
-		windows: make([]int, o.Nodes), happened: map[string]int{}, stored: newStored(),
+		windows:  make([]int, o.Nodes+1), // and the fresh one of the end
+		happened: map[string]int{}, stored: newStored(),
 	}
 	w.say("seed %d: torture --seed %d --for %s --nodes %d --people %d", o.Seed, o.Seed, o.For, o.Nodes, o.People)
 	if w.dir, err = workDir(o.Dir); err != nil {
