@@ -101,7 +101,7 @@ func (d *device) pry(ctx context.Context) {
 // reconnect drops the window without a word, as a change of networks does.
 func (d *device) reconnect(context.Context) {
 	if w := d.currentWindow(); w != nil {
-		w.conn.Close()
+		w.drop()
 	}
 }
 

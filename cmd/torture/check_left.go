@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -103,6 +105,7 @@ func (w *world) final(ctx context.Context) error {
 	}
 	for _, n := range w.nodes {
 		w.checkDescriptors(ctx, n)
+		w.checkWindows(ctx, n)
 	}
 	if err := w.checkGoroutines(ctx); err != nil {
 		return err
@@ -131,6 +134,30 @@ func (w *world) checkDescriptors(ctx context.Context, n *node) {
 	w.checks.that(leftOver, now.people == 0, "node %d has %d connections of people who left", n.number, now.people)
 	w.checks.that(leftOver, now.pool <= mostPooled, "node %d has %d connections to the database and Redis", n.number, now.pool)
 	w.checks.that(leftOver, now.other <= n.idle.other, "node %d has %d other descriptors open, and had %d before the first person came: %v", n.number, now.other, n.idle.other, now.names)
+}
+
+// windowsForm finds the number of open windows among a node's metrics.
+var windowsForm = regexp.MustCompile(`(?m)^parley_windows (\d+)$`)
+
+// checkWindows asks a node itself, where it can tell.
+func (w *world) checkWindows(ctx context.Context, n *node) {
+	if n.metrics == 0 {
+		return
+	}
+	client, said := http.Client{Timeout: time.Second}, ""
+	_ = await(ctx, leaveWithin, "", func() bool {
+		answer, err := client.Get("http://" + address(n.metrics) + "/metrics")
+		if err != nil {
+			return false
+		}
+		defer answer.Body.Close()
+		text, _ := io.ReadAll(answer.Body) // what is missing is no 0
+		if found := windowsForm.FindSubmatch(text); found != nil {
+			said = string(found[1])
+		}
+		return said == "0"
+	}) // what it says in the end is looked at now
+	w.checks.that(leftOver, said == "0", "node %d counts %q open windows, and everybody has left", n.number, said)
 }
 
 // checkGoroutines ends the nodes: one that was used and one that hardly was by SIGQUIT, which makes Go print every
@@ -181,15 +208,19 @@ const closingTime = 1500 * time.Millisecond
 var goroutineForm = regexp.MustCompile(`(?m)^goroutine \d+ .*\[[^\]]*\]:$`)
 
 // ours finds the functions of Parley in a goroutine's stack.
-var ours = regexp.MustCompile(`(?m)^(?:created by )?((?:parley/|main\.)[^(\s]*(?:\([^)]*\))?[^(\s]*)`)
+var ours = regexp.MustCompile(`(?m)^(?:created by )?((?:parley/|main\.)[^(\s]*(?:\(\*[^)]*\))?[^(\s]*)`)
 
 // goroutines ends a node by SIGQUIT and counts its goroutines in Parley's own code, by the outermost function of it.
 // The rest are the runtime's and the libraries' pools'.
 func (n *node) goroutines() map[string]int {
 	from := n.written()
 	n.unwatched().end(syscall.SIGQUIT, leaveWithin)
+	return countGoroutines(n.logSince(from))
+}
+
+func countGoroutines(print string) map[string]int {
 	counts := map[string]int{}
-	for _, stack := range goroutineForm.Split(n.logSince(from), -1)[1:] {
+	for _, stack := range goroutineForm.Split(print, -1)[1:] {
 		if found := ours.FindAllStringSubmatch(stack, -1); len(found) > 0 {
 			counts[found[len(found)-1][1]]++
 		}

@@ -18,6 +18,7 @@ type node struct {
 	number                   int
 	w                        *world
 	port                     int
+	metrics                  int   // the port of /metrics, 0 where this Parley has none
 	people, database, fanout *link // fanout is nil without Redis
 	binary, dir, log         string
 	mu                       sync.Mutex
@@ -31,6 +32,11 @@ func (w *world) newNode(number int) (n *node, err error) {
 	n.log = n.dir + ".log"
 	if n.port, err = w.ports.take(); err != nil {
 		return nil, err
+	}
+	if knows(w.ctx, w.binary, "--metrics-addr") {
+		if n.metrics, err = w.ports.take(); err != nil {
+			return nil, err
+		}
 	}
 	if n.people, err = w.network.link(fmt.Sprintf("people and node %d", number), n.port); err != nil {
 		return nil, err
@@ -52,6 +58,9 @@ func (n *node) start(ctx context.Context) error {
 		"PATH=" + os.Getenv("PATH"), "HOME=" + n.dir, "GORACE=halt_on_error=0",
 		"PARLEY_ADDR=" + address(n.port), "PARLEY_DATA_DIR=" + n.dir, "PARLEY_LOG_FORMAT=json",
 		"PARLEY_DATABASE_URL=" + n.w.database.dsn(n.database),
+	}
+	if n.metrics > 0 {
+		env = append(env, "PARLEY_METRICS_ADDR="+address(n.metrics))
 	}
 	if n.fanout != nil {
 		env = append(env, "PARLEY_REDIS_URL=redis://"+address(n.fanout.port))
@@ -116,12 +125,15 @@ const stopWithin = 12 * time.Second
 
 // stop tells the node to end in good order, and checks that it does.
 func (n *node) stop() {
-	proc, log := n.unwatched(), n.written()
+	proc, log, open := n.unwatched(), n.written(), n.w.windowsOf(n)
 	inTime := proc.end(syscall.SIGTERM, stopWithin)
 	n.w.checks.that(cleanStop, inTime && proc.err == nil, "node %d, told to stop, ended in time: %v, and with %v", n.number, inTime, proc.err)
 	said := n.logSince(log)
 	unclean := strings.Contains(said, "not everything had ended")
 	n.w.checks.that(cleanStop, !unclean, "node %d had windows or requests left over when its time for stopping was over: %s", n.number, n.log)
+	for _, win := range open {
+		n.w.checks.that(cleanStop, win.toldOfRestart(), "node %d, told to stop, ended the window of %s with %d instead of %d", n.number, win.device, win.ending(), closeRestart)
+	}
 }
 
 // written is how long the log is.

@@ -54,7 +54,7 @@ var plants = []plant{
 		{"queries/message.sql.go", "conversation_id = ? AND rev > ? ORDER BY rev", "conversation_id = ? AND rev > ? + 1 ORDER BY rev"},
 	}, []string{"reconnect-storm"}},
 	{"own-unread", "one's own messages count as unread", unread, []edit{
-		{"db/chat/conversation.go", "WHERE sender_id <> ? AND", "WHERE sender_id <> ? + 1000000 AND"},
+		{"queries/message.go", "WHERE sender_id <> ? AND", "WHERE sender_id <> ? + 1000000 AND"},
 	}, nil},
 	{"changed-replay", "a client ID may be used for another text", clientIDs, []edit{
 		{"db/chat/message.go", "if stored.Body == body {", "if stored.Body != \"\" {"},

@@ -151,9 +151,7 @@ func (w *world) checkLingering(ctx context.Context) {
 	}) // which of them don't is looked at now
 	for _, win := range w.lingering {
 		w.checks.that(signOut, win.isClosed(), "%s signed out during a fault, and its window on node %d is still open after it", win.device, win.node)
-		if !win.isClosed() {
-			win.conn.Close()
-		}
+		win.drop()
 	}
 	w.lingering = nil
 }

@@ -107,10 +107,8 @@ func (w *world) round(ctx context.Context, r *rand.Rand, now []fault) error {
 	if len(mends) > 0 {
 		pause(ctx, time.Duration(1000+r.IntN(1800))*time.Millisecond)
 	}
-	for _, mend := range mends {
-		if err := mend(ctx); err != nil && ctx.Err() == nil {
-			return fmt.Errorf("after %s: %w", names(now), err)
-		}
+	if err := together(ctx, mends); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("after %s: %w", names(now), err)
 	}
 	w.lastMended = time.Now()
 	for _, f := range now {
@@ -119,6 +117,19 @@ func (w *world) round(ctx context.Context, r *rand.Rand, now []fault) error {
 	w.journal.add(time.Now(), entry{Node: -1, Did: "mended " + names(now)})
 	pause(ctx, time.Duration(r.IntN(400))*time.Millisecond)
 	return w.quiet(ctx, 0)
+}
+
+// together mends everything at once: a node may not start before its way to the database is open.
+func together(ctx context.Context, mends []func(context.Context) error) error {
+	failed := make(chan error, len(mends))
+	for _, mend := range mends {
+		go func() { failed <- mend(ctx) }()
+	}
+	var err error
+	for range mends {
+		err = errors.Join(err, <-failed)
+	}
+	return err
 }
 
 func names(all []fault) string {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/fasthttp/websocket"
@@ -27,6 +28,21 @@ type window struct {
 	token  string        // of the session that it was opened with
 	closed chan struct{} // closed after code is set
 	code   int           // 0 where it ended without a word
+	ours   atomic.Bool   // this side ended it
+}
+
+// drop ends a window from this side, without a word.
+func (w *window) drop() {
+	w.ours.Store(true)
+	w.conn.Close()
+}
+
+// ending is the code that the window was closed with, -1 while it is open.
+func (w *window) ending() int {
+	if !w.isClosed() {
+		return -1
+	}
+	return w.code
 }
 
 func (w *window) isClosed() bool {
@@ -82,9 +98,9 @@ func (d *device) runWindow(ctx context.Context) bool {
 	d.window = w
 	d.mu.Unlock()
 	if w.token != d.token() {
-		w.conn.Close() // signed out meanwhile, and may not have been registered yet when that happened
+		w.drop() // signed out meanwhile, and may not have been registered yet when that happened
 	}
-	stop := context.AfterFunc(ctx, func() { w.conn.Close() })
+	stop := context.AfterFunc(ctx, w.drop)
 	defer stop()
 	d.catchUp()
 	for {
@@ -203,6 +219,26 @@ func (d *device) checkBelow(ctx context.Context, other string, conversation, seq
 		_, found := m.place()
 		d.w.checks.that(prefix, found == seq-want+1+uint64(i), "%s may read %s, and below it %s at place %d", d.name, idOf(conversation, seq), m.ID, i)
 	}
+}
+
+// windowsOf are the windows that people have open on a node.
+func (w *world) windowsOf(n *node) (all []*window) {
+	for _, d := range w.devices() {
+		if open := d.currentWindow(); open != nil && open.node == n.number {
+			all = append(all, open)
+		}
+	}
+	return all
+}
+
+// toldOfRestart says whether a window whose node was stopped had been told so, unless something else ended it before.
+func (w *window) toldOfRestart() bool {
+	select {
+	case <-w.closed:
+	case <-time.After(time.Second):
+		return false
+	}
+	return w.ours.Load() || w.code == closeRestart || w.code == closeRevoked
 }
 
 func closedWith(err error, code int) bool {
