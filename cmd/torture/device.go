@@ -28,7 +28,8 @@ type device struct {
 	behind  bool                    // the list may have missed something
 	leaving bool                    // signing out, and not known yet to have done so
 
-	wake chan struct{} // something is to be fetched
+	entrance sync.Mutex    // held while signing in: once is enough
+	wake     chan struct{} // something is to be fetched
 }
 
 // hint is the newest change of a conversation that a push told of.
@@ -73,6 +74,8 @@ const password = "what a stormy night it is"
 
 // signIn tries until it is signed in, unless ctx ends.
 func (d *device) signIn(ctx context.Context) {
+	d.entrance.Lock()
+	defer d.entrance.Unlock()
 	for ctx.Err() == nil && d.token() == "" {
 		got := d.do(ctx, request{method: http.MethodPost, path: "/login", kind: formType, body: form("username", d.person.name, "password", password)})
 		if got.status == http.StatusOK && got.cookie != "" {
@@ -88,8 +91,9 @@ func (d *device) signIn(ctx context.Context) {
 
 // signOut ends the session, checks that its window closes, and signs in anew.
 func (d *device) signOut(ctx context.Context) {
-	open, began := d.currentWindow(), time.Now()
+	began := time.Now()
 	d.mu.Lock()
+	open, token := d.window, d.cookie
 	d.leaving = true
 	d.mu.Unlock()
 	for ctx.Err() == nil {
@@ -100,7 +104,7 @@ func (d *device) signOut(ctx context.Context) {
 		pause(ctx, 300*time.Millisecond)
 	}
 	d.forget()
-	if open != nil && ctx.Err() == nil {
+	if open != nil && open.token == token && ctx.Err() == nil {
 		d.checkRevoked(open, began)
 	}
 	d.signIn(ctx)
