@@ -143,9 +143,9 @@ func noteworthy(c *fiber.Ctx, err error) bool {
 	return problemOf(c, err).Status >= http.StatusInternalServerError
 }
 
-// A client that hung up is nobody's fault.
+// A client that hung up is nobody's fault, nor is a window that comes while this node is being stopped.
 func levelOf(err error) slog.Level {
-	if errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, fiber.ErrServiceUnavailable) {
 		return slog.LevelInfo
 	}
 	return slog.LevelError

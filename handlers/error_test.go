@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -129,6 +130,23 @@ func TestErrorsInEveryShape(t *testing.T) {
 			if retry := r.header.Get("Retry-After") != ""; retry != (c.status == 503) {
 				t.Errorf("%s: Retry-After is %q", name, r.header.Get("Retry-After"))
 			}
+		}
+	}
+}
+
+// The log's errors are what somebody has to look after.
+func TestNobodysFaultIsNoError(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		want slog.Level
+	}{
+		"hung up":      {fmt.Errorf("x: %w", context.Canceled), slog.LevelInfo},
+		"stopping":     {fiber.ErrServiceUnavailable, slog.LevelInfo},
+		"no database":  {&chat.Error{Kind: chat.Unavailable, Text: "Later."}, slog.LevelError},
+		"a fault ours": {errors.New("x"), slog.LevelError},
+	} {
+		if got := levelOf(c.err); got != c.want {
+			t.Errorf("%s is logged as %s, want %s", name, got, c.want)
 		}
 	}
 }
