@@ -73,8 +73,11 @@ func migrateUp(ctx context.Context, pool *sql.DB, files fs.FS) error {
 		return err
 	}
 	// Dirty may only mean that another node is migrating right now; under the lock it means what it says.
-	return locked(ctx, pool, func(conn *sql.Conn) error {
+	return locked(ctx, pool, func(conn *sql.Conn, keep func(context.Context) error) error {
 		for {
+			if err := keep(ctx); err != nil {
+				return err
+			}
 			current, latest, dirty, err := checked(ctx, conn, files)
 			switch {
 			case err != nil:
@@ -94,8 +97,11 @@ func migrateUp(ctx context.Context, pool *sql.DB, files fs.FS) error {
 }
 
 func migrateDown(ctx context.Context, pool *sql.DB, files fs.FS, steps int) error {
-	return locked(ctx, pool, func(conn *sql.Conn) error {
+	return locked(ctx, pool, func(conn *sql.Conn, keep func(context.Context) error) error {
 		for range steps {
+			if err := keep(ctx); err != nil {
+				return err
+			}
 			current, _, dirty, err := checked(ctx, conn, files)
 			if err == nil && dirty {
 				err = fmt.Errorf("migration %d broke off half way: run parley migrate up first, which finishes it", current)
@@ -214,21 +220,39 @@ func newest(files fs.FS) (uint, error) {
 	return latest, nil
 }
 
-// locked runs fn on a connection of its own that holds the lock of golang-migrate, which works as that lock can be
-// taken twice by one connection. The library itself would wait ten seconds and then fail: too short when another
-// node is changing a big table. The connection never goes back to the pool; its end gives the lock back, whatever
-// happened.
-func locked(ctx context.Context, pool *sql.DB, fn func(*sql.Conn) error) error {
+// locked runs fn on a connection of its own that holds the migrations' lock, and gives it what finds out before each
+// step whether that is still so. The connection never goes back to the pool; its end gives the lock back, whatever
+// happened. The lock has the name of golang-migrate's, which older Parleys waited for; the library itself would wait ten
+// seconds and then fail: too short when another node is changing a big table.
+func locked(ctx context.Context, pool *sql.DB, fn func(conn *sql.Conn, keep func(context.Context) error) error) error {
 	conn, err := pool.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("no connection to migrate the database: %w", err)
 	}
 	defer conn.Close()
 	defer conn.Raw(func(any) error { return driver.ErrBadConn })
-	if err := lock(ctx, conn); err != nil {
+	keep, release, err := anyLock(ctx, conn)
+	if err != nil {
 		return fmt.Errorf("another Parley seems to be migrating the database, and this one could not wait any longer: %w", err)
 	}
-	return fn(conn)
+	defer release()
+	return fn(conn, keep)
+}
+
+// anyLock takes the kind of lock that the server has.
+func anyLock(ctx context.Context, conn *sql.Conn) (keep func(context.Context) error, release func(), err error) {
+	cluster, err := galera(ctx, conn)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !cluster {
+		return func(context.Context) error { return nil }, func() {}, lock(ctx, conn)
+	}
+	if _, err := conn.ExecContext(ctx, "SET SESSION wsrep_sync_wait = 7"); err != nil { // shows what the other nodes did
+		return nil, nil, err
+	}
+	l, err := takeLease(ctx, conn)
+	return l.keep, func() { l.release(ctx) }, err
 }
 
 func lock(ctx context.Context, conn *sql.Conn) error {
@@ -266,7 +290,7 @@ func runStep(ctx context.Context, conn *sql.Conn, files fs.FS, n int) error {
 	if err := allowSerializable(ctx, conn); err != nil {
 		return err
 	}
-	target, err := migratemysql.WithConnection(ctx, conn, &migratemysql.Config{MigrationsTable: versionTable})
+	target, err := migratemysql.WithConnection(ctx, conn, &migratemysql.Config{MigrationsTable: versionTable, NoLock: true}) // see locked
 	if err != nil {
 		return err
 	}

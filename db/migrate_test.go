@@ -64,8 +64,8 @@ func TestMigrateUpAndDown(t *testing.T) {
 	}
 	wantStatus(t, pool, db.Migrations(), 0)
 	var tables int
-	if err := pool.QueryRow("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE()").Scan(&tables); err != nil || tables != 1 {
-		t.Errorf("%d tables are left after the last migration was taken back (%v), not the library's one", tables, err)
+	if err := pool.QueryRow("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name NOT LIKE 'schema\\_%'").Scan(&tables); err != nil || tables != 0 {
+		t.Errorf("%d tables are left after the last migration was taken back: %v", tables, err)
 	}
 	if err := db.Migrate(t.Context(), pool); err != nil {
 		t.Fatal(err)
@@ -96,9 +96,10 @@ func TestMigrateOnManyNodesAtOnce(t *testing.T) {
 	dsn, pool := dbtest.NewEmpty(t)
 	const nodes = 8
 	failed := make(chan error, nodes)
-	for range nodes {
+	peers := dbtest.Peers(t, dsn)
+	for i := range nodes {
 		go func() {
-			node, err := db.Open(context.Background(), dsn)
+			node, err := db.Open(context.Background(), peers[i%len(peers)])
 			if err == nil {
 				err = db.MigrateUp(context.Background(), node, three())
 				node.Close()

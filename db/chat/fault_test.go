@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -205,20 +206,35 @@ func TestLockTimeoutIsTriedAgain(t *testing.T) {
 	wantSent(t, w, s.d, s.m, s.err)
 }
 
-// The other transaction inserts the same row first and then wants the conversation, the wrong way round.
+// The other transaction inserts the same row first and then wants the conversation, the wrong way round. The Store comes
+// last and has written less, so that it is the one that is sent back, whichever of the two an engine goes by.
 func TestDeadlockIsTriedAgain(t *testing.T) {
 	w, line := newWired(t, asItIs)
 	alice, bob := w.two(t)
 	m := w.send(t, alice, bob, "first")
 	const insert = `INSERT INTO messages (conversation_id, seq, sender_id, client_key, rev, body, created_at) VALUES (?, ?, ?, ?, ?, 'x', NOW(6))`
 	h := hold(t, w, insert, m.ID.Conversation, 2, alice.ID, "k", 2)
-	for i := range 50 { // whoever has written less is sent back: that must be the Store
-		h.exec(insert, 1000, i, alice.ID, fmt.Sprint(i), i)
+	for i := range 50 {
+		h.exec(insert, m.ID.Conversation+1000, i, alice.ID, fmt.Sprint(i), i)
 	}
+	line.planFor("-- name: CreateMessages", 1, pause)
 	s := w.begin(alice, draft("sent back"))
-	eventually(t, "the Store's wait for the row", func() bool { return line.waiting("CreateMessages") != 0 })
-	h.exec(lockAll)
+	eventually(t, "the Store's lock on the conversation", func() bool { return slices.ContainsFunc(line.sent(), isCreate) })
+	locked := make(chan error)
+	go func() {
+		_, err := h.tx.Exec(lockAll)
+		locked <- err
+	}()
+	seen := 0 // a statement that isn't kept waiting is gone at the second look
+	eventually(t, "the other's wait for it", func() bool {
+		seen += count(t, w.db, "SELECT COUNT(*) FROM information_schema.processlist WHERE info = ?", lockAll)
+		return seen > 20
+	})
+	line.resume()
 	eventually(t, "a deadlock", func() bool { return line.answered(1213) > 0 })
+	if err := <-locked; err != nil {
+		t.Error(err)
+	}
 	h.release()
 	s.wait(t)
 	wantSent(t, w, s.d, s.m, s.err)
@@ -227,13 +243,15 @@ func TestDeadlockIsTriedAgain(t *testing.T) {
 	}
 }
 
+func isCreate(command string) bool { return strings.HasPrefix(command, "-- name: CreateMessages") }
+
 func TestKilledWhileWaiting(t *testing.T) {
 	w, line := newWired(t, asItIs)
 	alice, bob := w.two(t)
 	w.send(t, alice, bob, "first")
 	for kill, tried := range map[string]func(before uint32) bool{
 		"KILL CONNECTION": func(before uint32) bool { now := line.waiting("LockConversations"); return now != 0 && now != before },
-		"KILL QUERY":      func(uint32) bool { return line.answered(1317) > 0 },
+		"KILL QUERY":      func(uint32) bool { return line.answered(1317)+line.answered(1213) > 0 }, // Galera calls it a deadlock
 	} {
 		h := hold(t, w, lockAll)
 		w.events.take()

@@ -114,6 +114,11 @@ func (s *Store) posted(group []*posting) {
 // which.
 var errStored = errors.New("a message of the group is stored already")
 
+// errUnseen says that somebody else made a conversation while this transaction wanted to, and that the database doesn't
+// let it see the row. TiDB answers the second SELECT ... FOR UPDATE of a transaction as it did the first when there was
+// no such row; another transaction finds it.
+var errUnseen = errors.New("a conversation was made by somebody else just now")
+
 // store gives each message of the group the next seq and rev of its conversation, under the locks of all of them.
 //
 // Looking the client IDs up before writing is what makes it safe to run again after a commit whose answer was lost. At
@@ -217,8 +222,12 @@ func lockConversations(ctx context.Context, q *queries.Queries, pairs []queries.
 	if err := q.CreateConversations(ctx, missing); err != nil {
 		return nil, err
 	}
-	if _, err := lockThose(ctx, q, missing, open); err != nil {
+	unseen, err := lockThose(ctx, q, missing, open)
+	if err != nil {
 		return nil, err
+	}
+	if len(unseen) > 0 {
+		return nil, errUnseen
 	}
 	var members []queries.Member
 	for _, pair := range missing {

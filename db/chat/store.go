@@ -154,7 +154,7 @@ var retriableNumbers = map[uint16]bool{
 }
 
 func retriable(err error) bool {
-	if err == errStored {
+	if err == errStored || err == errUnseen {
 		return true
 	}
 	if server, ok := errors.AsType[*mysql.MySQLError](err); ok {

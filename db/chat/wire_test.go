@@ -29,6 +29,7 @@ const (
 	loseBefore      // the connection breaks, and the server never sees the command
 	loseAfter       // the connection breaks once the server has done it, so that its answer is lost
 	freeze          // nothing moves any more, and nobody is told
+	pause           // the command waits for resume
 )
 
 // wire stands between a Store and the real server, speaks their protocol, and breaks where a test wants it to.
@@ -45,6 +46,8 @@ type wire struct {
 	links    map[*link]bool
 	cut      bool
 	all      sync.WaitGroup
+	resume   func() // lets go on what is paused, now and later
+	resumed  chan struct{}
 }
 
 func newWire(t testing.TB, dsn string) *wire {
@@ -57,7 +60,8 @@ func newWire(t testing.TB, dsn string) *wire {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &wire{t: t, server: cfg, errors: map[uint16]int{}, links: map[*link]bool{}}
+	w := &wire{t: t, server: cfg, errors: map[uint16]int{}, links: map[*link]bool{}, resumed: make(chan struct{})}
+	w.resume = sync.OnceFunc(func() { close(w.resumed) })
 	if w.listener, err = net.Listen("unix", filepath.Join(dir, "s")); err != nil {
 		t.Fatal(err)
 	}
@@ -68,6 +72,7 @@ func newWire(t testing.TB, dsn string) *wire {
 	t.Cleanup(func() {
 		w.listener.Close()
 		w.sever()
+		w.resume()
 		w.all.Wait()
 		os.RemoveAll(dir)
 	})
@@ -226,6 +231,9 @@ func (l *link) suffer(command string, h harm) bool {
 	if h == freeze {
 		io.Copy(io.Discard, l.client) // until the client gives up, or the test ends
 	}
+	if h == pause {
+		<-l.wire.resumed
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lose = l.lose || h == loseAfter
@@ -234,7 +242,7 @@ func (l *link) suffer(command string, h harm) bool {
 	if text, ok := strings.CutPrefix(command, prepare); ok {
 		l.preparing = text
 	}
-	return h == none || h == loseAfter
+	return h == none || h == loseAfter || h == pause
 }
 
 // prepare is what a command begins with that only has the server prepare a statement.

@@ -2,7 +2,8 @@
 //
 // The tests start that server by themselves: one for each test binary, a private one as Parley's own. A package's
 // TestMain should call Main, which stops it. Where no server program is installed the tests are skipped, or fail
-// when CI=true. With PARLEY_TEST_DATABASE_URL, a go-sql-driver DSN, they use that server instead.
+// when CI=true. With PARLEY_TEST_DATABASE_URL, a go-sql-driver DSN, they use that server instead; with several DSNs,
+// separated by spaces, the nodes of one cluster in turn. The command .ci/engines runs the tests that way.
 package dbtest
 
 import (
@@ -45,28 +46,55 @@ func NewDSN(t testing.TB) (dsn string, pool *sql.DB) {
 // NewEmpty is NewDSN without the schema.
 func NewEmpty(t testing.TB) (dsn string, pool *sql.DB) {
 	t.Helper()
-	s := shared(t)
+	n := shared(t).next()
 	name := "parley_test_" + strings.ToLower(rand.Text())
-	if _, err := s.admin.ExecContext(t.Context(), "CREATE DATABASE "+name+" CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"); err != nil {
+	if _, err := n.admin.ExecContext(t.Context(), "CREATE DATABASE "+name+" CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"); err != nil {
 		t.Fatalf("making the test's database: %v", err)
 	}
-	dsn = s.dsnOf(name)
+	dsn = n.dsnOf(name)
 	pool, err := db.Open(t.Context(), dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		pool.Close()
-		s.drop(t, name)
+		n.drop(t, name)
 	})
 	return dsn, pool
 }
 
+// Peers gives the DSNs of a database from NewDSN or NewEmpty on every node of the cluster that it is on, its own among
+// them. Without a cluster there is just that one.
+func Peers(t testing.TB, dsn string) (dsns []string) {
+	t.Helper()
+	cfg, err := mysql.ParseDSN(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range shared(t).nodes {
+		n.await(t, cfg.DBName)
+		dsns = append(dsns, n.dsnOf(cfg.DBName))
+	}
+	return dsns
+}
+
+// await waits until a database that another node made is here too.
+func (n node) await(t testing.TB, name string) {
+	t.Helper()
+	var found string
+	for deadline := time.Now().Add(patience); found == ""; {
+		err := n.admin.QueryRowContext(t.Context(), "SHOW DATABASES LIKE '"+name+"'").Scan(&found)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) || time.Now().After(deadline) {
+			t.Fatalf("the database %s is not on every node: %v", name, err)
+		}
+	}
+}
+
 // drop leaves a server alone that is gone: a test may have killed it for good.
-func (s *server) drop(t testing.TB, name string) {
+func (n node) drop(t testing.TB, name string) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	_, err := s.admin.ExecContext(ctx, "DROP DATABASE IF EXISTS "+name)
+	_, err := n.admin.ExecContext(ctx, "DROP DATABASE IF EXISTS "+name)
 	var said *mysql.MySQLError
 	if errors.As(err, &said) {
 		t.Errorf("dropping the test's database: %v", err)

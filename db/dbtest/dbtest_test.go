@@ -33,7 +33,7 @@ func TestNewIsDroppedAtTheEnd(t *testing.T) {
 		}
 	})
 	var left int
-	row := shared(t).admin.QueryRow("SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = ?", name)
+	row := shared(t).nodes[0].admin.QueryRow("SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = ?", name)
 	if err := row.Scan(&left); err != nil || left != 0 {
 		t.Errorf("the database %s is still there: %v", name, err)
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -35,9 +36,15 @@ var options = private.Options{Args: []string{
 // server is where the test binary's databases are.
 type server struct {
 	private *private.Server // nil when the server is not ours
-	dsn     string
-	admin   *sql.DB
+	nodes   []node
+	made    atomic.Uint64 // databases so far
 	run     *runDir
+}
+
+// node is one server of those that belong together; mostly there is just one.
+type node struct {
+	dsn   string
+	admin *sql.DB
 }
 
 var (
@@ -62,26 +69,34 @@ func shared(t testing.TB) *server {
 func start() (s *server, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	s = &server{dsn: os.Getenv("PARLEY_TEST_DATABASE_URL")}
-	if s.dsn == "" {
+	s = &server{}
+	dsns := strings.Fields(os.Getenv("PARLEY_TEST_DATABASE_URL"))
+	if len(dsns) == 0 {
 		if err := s.startPrivate(ctx); err != nil {
 			return nil, err
 		}
+		dsns = []string{s.private.DSN()}
 	}
-	s.admin, err = db.Open(ctx, s.dsn)
-	return s, err
+	for _, dsn := range dsns {
+		admin, err := db.Open(ctx, dsn)
+		if err != nil {
+			return nil, err
+		}
+		s.nodes = append(s.nodes, node{dsn, admin})
+	}
+	return s, nil
 }
 
 func (s *server) startPrivate(ctx context.Context) (err error) {
 	if s.run, err = newRunDir(ctx); err != nil {
 		return err
 	}
-	if s.private, err = private.StartOptions(ctx, s.run.path, nil, options); err != nil {
-		return err
-	}
-	s.dsn = s.private.DSN()
-	return nil
+	s.private, err = private.StartOptions(ctx, s.run.path, nil, options)
+	return err
 }
+
+// next takes the nodes in turn, so that the tests together use all of them.
+func (s *server) next() node { return s.nodes[s.made.Add(1)%uint64(len(s.nodes))] }
 
 // stop stops what shared started.
 func stop() error {
@@ -89,7 +104,9 @@ func stop() error {
 	if started == nil {
 		return nil
 	}
-	started.admin.Close()
+	for _, n := range started.nodes {
+		n.admin.Close()
+	}
 	if started.private == nil {
 		return nil
 	}
@@ -98,9 +115,9 @@ func stop() error {
 	return errors.Join(started.private.Stop(ctx), started.run.remove())
 }
 
-// dsnOf is the server's DSN with another database.
-func (s *server) dsnOf(name string) string {
-	cfg, err := mysql.ParseDSN(s.dsn)
+// dsnOf is the node's DSN with another database.
+func (n node) dsnOf(name string) string {
+	cfg, err := mysql.ParseDSN(n.dsn)
 	if err != nil {
 		panic(err) // db.Open has parsed it
 	}

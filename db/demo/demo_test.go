@@ -2,11 +2,12 @@ package demo_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"fmt"
+	"io"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -100,16 +101,34 @@ func (t town) user(username string) chat.User {
 // content fingerprints everything that a demo writes.
 func (t town) content() string {
 	t.Helper()
-	var sums []string
+	sum := sha256.New()
 	for _, table := range []string{"users", "conversations", "members", "messages"} {
-		var name string
-		var sum sql.NullInt64
-		if err := t.db.QueryRow("CHECKSUM TABLE "+table).Scan(&name, &sum); err != nil {
+		rows, err := t.db.Query("SELECT * FROM " + table + " ORDER BY 1, 2")
+		if err != nil {
 			t.Fatal(err)
 		}
-		sums = append(sums, fmt.Sprint(table, sum.Int64))
+		t.sumUp(sum, rows)
 	}
-	return strings.Join(sums, " ")
+	return string(sum.Sum(nil))
+}
+
+func (t town) sumUp(sum io.Writer, rows *sql.Rows) {
+	t.Helper()
+	defer rows.Close()
+	columns, _ := rows.Columns()
+	values, into := make([]any, len(columns)), make([]any, len(columns))
+	for i := range values {
+		into[i] = &values[i]
+	}
+	for rows.Next() {
+		if err := rows.Scan(into...); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(sum, "%q\n", values)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Whatever is asked for is there afterwards, exactly and whole; that holds for a demo of one person's notes, too.
