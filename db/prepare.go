@@ -30,12 +30,13 @@ type boundConn struct {
 	fullConn
 	statements map[string]driver.Stmt // by text
 	inTx       bool
+	clustered
 }
 
 // BeginTx implements driver.ConnBeginTx.
 func (c *boundConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
 	if _, err := c.fullConn.BeginTx(ctx, opts); err != nil {
-		return nil, err
+		return nil, c.seen(err)
 	}
 	c.inTx = true
 	return boundTx{c, ctx}, nil
@@ -65,6 +66,7 @@ func (t boundTx) Rollback() error {
 func (t boundTx) end(ctx context.Context, statement string) error {
 	t.conn.inTx = false
 	_, err := t.conn.ExecContext(ctx, statement, nil)
+	t.conn.seen(err)
 	if err != nil && ctx.Err() != nil {
 		return driver.ErrBadConn
 	}
@@ -138,7 +140,7 @@ func withPrepared[T any](ctx context.Context, c *boundConn, query string, run fu
 	}
 	result, err := run(stmt)
 	if !unprepared(err) {
-		return result, err
+		return result, c.seen(err)
 	}
 	c.forget(query)
 	if stmt, err = c.prepare(ctx, query); err != nil {

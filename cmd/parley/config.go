@@ -24,7 +24,7 @@ type settings struct {
 	Addr           string        `default:"127.0.0.1:8080" help:"Where to listen: host and port."`
 	BaseURL        string        `placeholder:"URL" help:"The address that people use, such as https://chat.example.org, where it isn't the one above. With https, cookies are sent over https only."`
 	DataDir        string        `default:"./data" help:"Where Parley keeps its private database."`
-	DatabaseURL    string        `placeholder:"DSN" help:"A MySQL or MariaDB server of your own, such as user:password@tcp(localhost:3306)/parley. Unset: a private one in the data directory."`
+	DatabaseURL    string        `placeholder:"DSN" help:"A MySQL or MariaDB server of your own, such as user:password@tcp(localhost:3306)/parley; for a Galera cluster, or several TiDB servers, one of each node, separated by spaces. Unset: a private one in the data directory."`
 	RedisURL       string        `placeholder:"URL" help:"The Redis by which several Parleys on one database tell each other what to push, such as redis://:password@localhost:6379/0, or rediss:// for TLS. Unset: there is only this one."`
 	MessagesToLoad int           `default:"10" help:"How many messages a conversation shows at first, from 1 to 100."`
 	MaxBody        int           `default:"10000" help:"The longest message, in characters."`

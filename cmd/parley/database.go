@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
 	"time"
 
 	"parley/db"
@@ -13,29 +14,29 @@ import (
 // stopWithin is how long the private database may take to write everything down. The whole of parley ends within 10 s.
 const stopWithin = 4 * time.Second
 
-// openDatabase opens the server of the settings, or starts the private one. leave must be called in the end.
-func (p *program) openDatabase(ctx context.Context) (pool *sql.DB, leave func() error, err error) {
-	dsn, stop := p.set.DatabaseURL, func() error { return nil }
-	if dsn == "" {
+// openDatabase opens the servers of the settings, or starts the private one. leave must be called in the end.
+func (p *program) openDatabase(ctx context.Context) (cluster *db.Cluster, leave func() error, err error) {
+	dsns, stop := strings.Fields(p.set.DatabaseURL), func() error { return nil }
+	if len(dsns) == 0 {
 		server, err := private.Start(ctx, p.set.DataDir, p.log)
 		if err != nil {
 			return nil, nil, err
 		}
-		dsn, stop = server.DSN(), func() error {
+		dsns, stop = []string{server.DSN()}, func() error {
 			ctx, cancel := context.WithTimeout(context.Background(), stopWithin)
 			defer cancel()
 			return server.Stop(ctx)
 		}
 	}
-	pool, err = db.Open(ctx, dsn)
+	cluster, err = db.OpenCluster(ctx, dsns...)
 	if err != nil {
 		return nil, nil, errors.Join(err, stop())
 	}
-	return pool, func() error { return errors.Join(pool.Close(), stop()) }, nil
+	return cluster, func() error { return errors.Join(cluster.Close(), stop()) }, nil
 }
 
 // joinDatabase is openDatabase for a command that also works beside a running parley: then it uses that one's database.
-func (p *program) joinDatabase(ctx context.Context) (pool *sql.DB, leave func() error, err error) {
+func (p *program) joinDatabase(ctx context.Context) (cluster *db.Cluster, leave func() error, err error) {
 	if p.set.DatabaseURL != "" {
 		return p.openDatabase(ctx)
 	}
@@ -46,11 +47,11 @@ func (p *program) joinDatabase(ctx context.Context) (pool *sql.DB, leave func() 
 	if err != nil {
 		return nil, nil, err
 	}
-	pool, err = db.Open(ctx, dsn)
+	cluster, err = db.OpenCluster(ctx, dsn)
 	if err != nil {
 		return nil, nil, err
 	}
-	return pool, pool.Close, nil
+	return cluster, cluster.Close, nil
 }
 
 // withDatabase runs a command on a migrated database.
@@ -65,10 +66,10 @@ func (p *program) withDatabase(ctx context.Context, f func(*sql.DB) error) error
 
 // withSchemaAsItIs runs a command that is about migrations itself.
 func (p *program) withSchemaAsItIs(ctx context.Context, f func(*sql.DB) error) (err error) {
-	pool, leave, err := p.joinDatabase(ctx)
+	cluster, leave, err := p.joinDatabase(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, leave()) }()
-	return f(pool)
+	return f(cluster.Pool())
 }

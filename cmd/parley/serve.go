@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"net"
@@ -28,24 +27,24 @@ func (cmd serveCmd) Run(ctx context.Context, p *program) (err error) {
 	if err != nil {
 		return fmt.Errorf("parley can't listen on %s (another program may be using it; --addr chooses another): %w", p.set.Addr, err)
 	}
-	pool, leave, err := p.openDatabase(ctx)
+	database, leave, err := p.openDatabase(ctx)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	defer func() { err = errors.Join(err, leave()) }()
-	if err := db.Migrate(ctx, pool); err != nil {
+	if err := db.Migrate(ctx, database.Pool()); err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	return cmd.serve(ctx, p, pool, listener, start)
+	return cmd.serve(ctx, p, database, listener, start)
 }
 
-func (cmd serveCmd) serve(ctx context.Context, p *program, pool *sql.DB, listener net.Listener, start time.Time) error {
+func (cmd serveCmd) serve(ctx context.Context, p *program, database *db.Cluster, listener net.Listener, start time.Time) error {
 	nodes, err := p.fanout()
 	if err != nil {
 		return err
 	}
 	defer nodes.Close()
-	server, store, err := p.server(pool, nodes)
+	server, store, err := p.server(database, nodes)
 	if err != nil {
 		return err
 	}
@@ -96,7 +95,7 @@ func (p *program) fanout() (fanout.Fanout, error) {
 }
 
 // server puts the layers together.
-func (p *program) server(pool *sql.DB, nodes fanout.Fanout) (*handlers.Server, *chat.Store, error) {
+func (p *program) server(database *db.Cluster, nodes fanout.Fanout) (*handlers.Server, *chat.Store, error) {
 	base, err := p.set.baseURL()
 	if err != nil {
 		return nil, nil, err
@@ -105,7 +104,9 @@ func (p *program) server(pool *sql.DB, nodes fanout.Fanout) (*handlers.Server, *
 	if err != nil {
 		return nil, nil, err
 	}
-	store := chat.New(pool, chat.Options{Notifier: nodes, MaxBodyLength: p.set.MaxBody, SessionLifetime: p.set.SessionFor})
+	store := chat.New(database.Pool(), chat.Options{
+		Notifier: nodes, MaxBodyLength: p.set.MaxBody, SessionLifetime: p.set.SessionFor, Home: database.Home,
+	})
 	return handlers.New(handlers.Config{
 		Store: store, Fanout: nodes, Logger: p.log, BaseURL: base, MessagesToLoad: p.set.MessagesToLoad, TimeZone: zone,
 	}), store, nil

@@ -35,9 +35,22 @@ const (
 	postMost  = 32
 )
 
-// lane is where this posting waits for its turn.
+// lane is where this posting waits for its turn. A group goes to one home, so each home has lanes of its own.
 func (s *Store) lane(p queries.Pair) *grouped[*posting] {
-	return &s.lanes[(p.UserLo*31+p.UserHi)%postLanes]
+	home := s.home(p.UserLo, p.UserHi)
+	lanes, ok := s.lanes.Load(home)
+	if !ok {
+		lanes, _ = s.lanes.LoadOrStore(home, s.newLanes())
+	}
+	return &lanes.(*[postLanes]grouped[*posting])[(p.UserLo*31+p.UserHi)%postLanes]
+}
+
+func (s *Store) newLanes() *[postLanes]grouped[*posting] {
+	var lanes [postLanes]grouped[*posting]
+	for i := range lanes {
+		lanes[i].most, lanes[i].serve = postMost, s.postGroup
+	}
+	return &lanes
 }
 
 // post stores a message together with all others that wait. It is not cut short by ctx's cancellation: somebody who
@@ -67,7 +80,8 @@ func (s *Store) postGroup(group []*posting) {
 	defer cancel()
 	known := false // whether client IDs may be stored already
 	err := s.again(ctx, func() error {
-		err := s.tryTx(ctx, func(ctx context.Context, q *queries.Queries) error { return s.store(ctx, q, group, known) })
+		home := s.home(group[0].pair().UserLo, group[0].pair().UserHi) // asked anew: the one before may be gone
+		err := s.tryTx(ctx, home, func(ctx context.Context, q *queries.Queries) error { return s.store(ctx, q, group, known) })
 		known = true
 		return err
 	})

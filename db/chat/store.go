@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -21,8 +22,13 @@ type Options struct {
 	MaxBodyLength   int              // the longest message in characters (Unicode code points); default 10,000
 	SessionLifetime time.Duration    // how long after its last use a session ends; default 30 days
 	Now             func() time.Time // the clock; default time.Now
+	Home            Home             // which pool writes a conversation; default: the Store's own
 	RememberFor     time.Duration    // how long a message is answered from memory after its commit; default 1 s, below 0 never
 }
+
+// Home gives the pool that writes the conversation between two users, the lower ID first. Two pools lead to the same
+// data; the answer may change at any time.
+type Home func(lo, hi uint64) *sql.DB
 
 // Store is the database seen through the rules. It is safe for concurrent use.
 type Store struct {
@@ -34,7 +40,8 @@ type Store struct {
 	now       func() time.Time
 	hashing   chan struct{}
 	patience  time.Duration // how long a write goes on trying
-	lanes     [postLanes]grouped[*posting]
+	home      Home
+	lanes     sync.Map // *sql.DB, a home, to its lanes
 	sessions  *lookup[queries.SessionsByHashRow]
 	people    *lookup[queries.User]
 	standings *lookup[queries.Standing]
@@ -45,7 +52,10 @@ type Store struct {
 func New(db *sql.DB, o Options) *Store {
 	s := &Store{
 		db: db, q: queries.New(db), notifier: o.Notifier, maxBody: o.MaxBodyLength, lifetime: o.SessionLifetime,
-		hashing: make(chan struct{}, maxConcurrentHashes), patience: retryFor,
+		hashing: make(chan struct{}, maxConcurrentHashes), patience: retryFor, home: o.Home,
+	}
+	if s.home == nil {
+		s.home = func(uint64, uint64) *sql.DB { return db }
 	}
 	if s.notifier == nil {
 		s.notifier = NotifierFunc(func(...Event) {})
@@ -72,9 +82,6 @@ func New(db *sql.DB, o Options) *Store {
 
 // gather makes what has calls that come at the same time go to the database together.
 func (s *Store) gather() {
-	for i := range s.lanes {
-		s.lanes[i].most, s.lanes[i].serve = postMost, s.postGroup
-	}
 	patience := func() time.Duration { return s.patience }
 	s.sessions = newLookup(patience, func(row queries.SessionsByHashRow) []byte { return row.IDHash },
 		func(ctx context.Context, hashes [][]byte) ([]queries.SessionsByHashRow, error) {
@@ -109,7 +116,7 @@ const (
 func (s *Store) inTx(ctx context.Context, f func(context.Context, *queries.Queries) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.patience)
 	defer cancel()
-	return s.again(ctx, func() error { return s.tryTx(ctx, f) })
+	return s.again(ctx, func() error { return s.tryTx(ctx, s.db, f) })
 }
 
 // again tries until it succeeds, fails for good, or ctx ends, which gives an error of kind Unavailable.
@@ -129,8 +136,8 @@ func (s *Store) again(ctx context.Context, try func() error) error {
 
 // tryTx runs at READ COMMITTED, which db.Open sets on every connection: each rule here rests on a row's lock, none on
 // gap locks, and without those two first messages to two people don't wait for each other.
-func (s *Store) tryTx(ctx context.Context, f func(context.Context, *queries.Queries) error) error {
-	tx, err := s.db.BeginTx(ctx, nil)
+func (s *Store) tryTx(ctx context.Context, db *sql.DB, f func(context.Context, *queries.Queries) error) error {
+	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -141,16 +148,29 @@ func (s *Store) tryTx(ctx context.Context, f func(context.Context, *queries.Quer
 	return tx.Commit()
 }
 
-// Server errors after which the same statement may succeed, or the connection is gone.
-// Source: MySQL 8.0 Error Message Reference.
+// Server errors after which the same statement may succeed, there or on another node, or the connection is gone.
+// Sources: MySQL 8.0 Error Message Reference, MariaDB Error Codes, TiDB Error Codes and Troubleshooting.
 var retriableNumbers = map[uint16]bool{
 	1040: true, // ER_CON_COUNT_ERROR
+	1047: true, // ER_UNKNOWN_COM_ERROR: a Galera node without its cluster
 	1053: true, // ER_SERVER_SHUTDOWN
+	1180: true, // ER_ERROR_DURING_COMMIT: a Galera node left its cluster in the middle
 	1205: true, // ER_LOCK_WAIT_TIMEOUT
-	1213: true, // ER_LOCK_DEADLOCK
+	1213: true, // ER_LOCK_DEADLOCK; also a conflict with another node of a Galera cluster
+	1290: true, // ER_OPTION_PREVENTS_STATEMENT: a node that became read-only
 	1317: true, // ER_QUERY_INTERRUPTED
+	1836: true, // ER_READ_ONLY_MODE: the same
 	1927: true, // ER_CONNECTION_KILLED (MariaDB)
 	3024: true, // ER_QUERY_TIMEOUT
+	8002: true, // TiDB: somebody changed a row between a transaction's reads and its lock
+	8022: true, // TiDB: the commit met a conflict
+	8028: true, // TiDB: the schema changed meanwhile
+	9001: true, // TiDB: its clock (PD) doesn't answer
+	9002: true, // TiDB: its storage (TiKV) doesn't answer
+	9003: true, // TiDB: its storage is busy
+	9004: true, // TiDB: too many wait for the same row
+	9005: true, // TiDB: a part of its storage is moving
+	9007: true, // TiDB: write conflict
 }
 
 func retriable(err error) bool {
