@@ -58,8 +58,8 @@ func (c memberConnector) Driver() driver.Driver { return c.m.dial.Driver() }
 // errUnknownVariable is the answer of servers that are no Galera's.
 const errUnknownVariable = 1193
 
-// connect makes a connection whose troubles have the node looked at. With current, reads on it wait until the node has
-// what was committed anywhere before; TiDB's do so by themselves. A DSN may ask for another kind of wait.
+// connect makes a connection whose troubles have the node looked at. With current, reads, updates and deletions on it
+// wait until the node has what was committed anywhere before; TiDB's do so by themselves. A DSN may ask for another wait.
 func (m *member) connect(ctx context.Context, current bool) (driver.Conn, error) {
 	conn, err := m.dial.Connect(ctx)
 	if err != nil {
@@ -68,7 +68,7 @@ func (m *member) connect(ctx context.Context, current bool) (driver.Conn, error)
 	}
 	bound := conn.(*boundConn)
 	if _, given := m.cfg.Params["wsrep_sync_wait"]; current && !given {
-		_, err = bound.ExecContext(ctx, "SET SESSION wsrep_sync_wait = 1", nil)
+		_, err = bound.ExecContext(ctx, "SET SESSION wsrep_sync_wait = 3", nil)
 		if err != nil && !answered(err, errUnknownVariable) {
 			bound.Close()
 			m.look()

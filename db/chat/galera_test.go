@@ -115,7 +115,7 @@ func onAll(t *testing.T, dsns []string, n int) (*world, *db.Cluster) {
 // onOne is a Parley that knows one node alone, as behind a proxy.
 func onOne(t *testing.T, dsns []string, n int) *world {
 	t.Helper()
-	return worldOn(open(t, dsns[n]+"?wsrep_sync_wait=1"), chat.Options{RememberFor: -1})
+	return worldOn(open(t, dsns[n]+"?wsrep_sync_wait=3"), chat.Options{RememberFor: -1})
 }
 
 // conflicts is how often the cluster sent a transaction back because another node had changed the same row.
