@@ -287,6 +287,9 @@ var calls = map[string]call{
 		}
 		return some(q.RepairMember(ctx, queries.RepairMemberParams{UserID: 1, ConversationID: 99}))
 	},
+	"RepairConversation": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.RepairConversation(ctx, queries.RepairConversationParams{LastSeq: 1, LastRev: 1, LastAt: moment(now), ID: 1}))
+	},
 	"RepairRev": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return nothing(q.RepairRev(ctx, queries.RepairRevParams{Rev: 9, ConversationID: 1, Seq: 1}))
 	},

@@ -89,6 +89,10 @@ SELECT * FROM users WHERE id = ? FOR UPDATE;
 -- name: RepairUserKeys :exec
 UPDATE users SET username_key = ?, search_key = ?, email_key = ? WHERE id = ?;
 
+-- name: RepairConversation :exec
+-- Not what sends use: where keys are missing, that could make a second row.
+UPDATE conversations SET last_seq = ?, last_rev = ?, last_at = ? WHERE id = ?;
+
 -- name: RepairWatermarks :exec
 -- Brings watermarks that are beyond the last message back to it.
 UPDATE members SET last_read_seq = CASE WHEN last_read_seq > sqlc.arg(last_seq) THEN sqlc.arg(last_seq) ELSE last_read_seq END,

@@ -10,6 +10,28 @@ import (
 	"database/sql"
 )
 
+const RepairConversation = `-- name: RepairConversation :exec
+UPDATE conversations SET last_seq = ?, last_rev = ?, last_at = ? WHERE id = ?
+`
+
+type RepairConversationParams struct {
+	LastSeq uint64
+	LastRev uint64
+	LastAt  sql.NullTime
+	ID      uint64
+}
+
+// Not what sends use: where keys are missing, that could make a second row.
+func (q *Queries) RepairConversation(ctx context.Context, arg RepairConversationParams) error {
+	_, err := q.db.ExecContext(ctx, RepairConversation,
+		arg.LastSeq,
+		arg.LastRev,
+		arg.LastAt,
+		arg.ID,
+	)
+	return err
+}
+
 const RepairMember = `-- name: RepairMember :execrows
 DELETE FROM members WHERE members.user_id = ? AND members.conversation_id = ?
   AND NOT EXISTS (SELECT 1 FROM conversations c WHERE c.id = members.conversation_id AND (c.user_lo = members.user_id OR c.user_hi = members.user_id))

@@ -79,6 +79,9 @@ func (cmd verifyCmd) Run(ctx context.Context, p *program) error {
 		o := chat.VerifyOptions{Repair: cmd.Repair, Found: func(problem chat.Problem) { done(); r.found(problem) }, Progress: progress}
 		checked, err := chat.New(pool, chat.Options{}).Verify(ctx, o)
 		r.Checked = checked
+		if ctx.Err() != nil {
+			return errors.New("it was interrupted before its end")
+		}
 		return err
 	})
 	return r.end(err)

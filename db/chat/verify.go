@@ -96,7 +96,8 @@ type Problem struct {
 // replaced by the conversation's next one, so that every page fetches that message again. A watermark comes back to the
 // newest message. A missing membership is made with nothing read: better to show too much as unread than to hide
 // something. Memberships of strangers and leftovers of nobody's are deleted. None of it is in the audit log, which is
-// about what admins do by their accounts.
+// about what admins do by their accounts. While a conversation is looked at again, its people can't send: for some
+// milliseconds mostly, for 5 s where it has a million messages.
 func (s *Store) Verify(ctx context.Context, o VerifyOptions) (Verified, error) {
 	return s.verify(ctx, o, verifySizes)
 }
@@ -134,7 +135,10 @@ type verifier struct {
 	totals  queries.VerifyTotalsRow
 	result  Verified
 	now     VerifyProgress
-	keys    fingerprints
+
+	keysMissing bool // so pages may be unable to show anything
+
+	keys fingerprints
 }
 
 func (v *verifier) count(ctx context.Context) (err error) {

@@ -17,7 +17,7 @@ func (v *verifier) conversations(ctx context.Context) error {
 	limit := v.sizes.conversations
 	for from := uint64(0); ; from++ {
 		if from > uint64(v.totals.LastConversation) {
-			limit *= 2 // else people who begin conversations could keep this from ever ending
+			limit = min(2*limit, math.MaxInt32/2) // else people who begin conversations could keep this from ever ending
 		}
 		to, err := v.batch(ctx, from, limit)
 		if err != nil || to == math.MaxUint64 {

@@ -1,9 +1,12 @@
 package chat_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
+
+	"github.com/go-sql-driver/mysql"
 
 	"parley/db/chat"
 )
@@ -19,6 +22,19 @@ const (
 	copyMessage = "INSERT INTO messages SELECT conversation_id, %s, sender_id, %s, %s, body, %s, edited_at, deleted_at FROM messages WHERE conversation_id = 1 AND seq = %d"
 	dropKey     = "ALTER TABLE %s DROP KEY %s"
 )
+
+// harm skips what a server can't suffer: TiDB's tables lie in the order of their primary keys and can't lose them (8200,
+// "Unsupported drop primary key when the table is using clustered index").
+func (w *world) harm(t *testing.T, statement string) {
+	t.Helper()
+	_, err := w.db.Exec(statement)
+	if said, ok := errors.AsType[*mysql.MySQLError](err); ok && said.Number == 8200 {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}
 
 func broken(check chat.Check) chat.Problem { return chat.Problem{Check: check} }
 
@@ -97,6 +113,8 @@ var damages = []damage{
 		[]chat.Problem{repairable(byUser(chat.CheckMemberOrphan, 77, 3))}},
 	{"a membership twice", []string{"ALTER TABLE members DROP PRIMARY KEY", "INSERT INTO members SELECT * FROM members WHERE conversation_id = 2 AND user_id = 1"},
 		[]chat.Problem{broken(chat.CheckKey), byUser(chat.CheckMemberRepeat, 2, 1)}},
+	{"a membership lost, and its key", []string{"ALTER TABLE members DROP PRIMARY KEY", "DELETE FROM members WHERE conversation_id = 1 AND user_id = 2"},
+		[]chat.Problem{broken(chat.CheckKey), repairable(byUser(chat.CheckMemberMissing, 1, 2))}},
 	{"a conversation lost", []string{"DELETE FROM conversations WHERE id = 2"},
 		[]chat.Problem{{Check: chat.CheckMessageOrphan, Conversation: 2, Seq: 1}}},
 	{"the last conversation lost", []string{"DELETE FROM conversations WHERE id = 3"},
@@ -133,7 +151,8 @@ var damages = []damage{
 		[]chat.Problem{broken(chat.CheckKey)}},
 	{"a key on a part of the column", []string{fmt.Sprintf(dropKey, "users", "users_username"), "ALTER TABLE users ADD UNIQUE KEY users_username (username_key(3))"},
 		[]chat.Problem{broken(chat.CheckKey)}},
-	{"a key of another name", []string{fmt.Sprintf(dropKey, "messages", "messages_client"), "ALTER TABLE messages ADD UNIQUE KEY other (conversation_id, sender_id, client_key)"}, nil},
+	{"a key of another name", []string{fmt.Sprintf(dropKey, "messages", "messages_client"), "ALTER TABLE messages ADD UNIQUE KEY other (conversation_id, sender_id, client_key)"},
+		[]chat.Problem{broken(chat.CheckKey)}},
 }
 
 // Each damage is found, and nothing but it; a repair puts right what is said to be repairable, and changes nothing else.
@@ -142,7 +161,7 @@ func TestVerifyDamage(t *testing.T) {
 		t.Run(d.name, func(t *testing.T) {
 			w := sound(t)
 			for _, statement := range d.sql {
-				mustExec(t, w.db, statement)
+				w.harm(t, statement)
 			}
 			for _, how := range []verifying{w.Verify, w.VerifyInCrumbs} {
 				if _, found := verify(t, how, false); !slices.Equal(found, d.want) {

@@ -62,21 +62,19 @@ func (e *examined) repair(ctx context.Context, q *queries.Queries) error {
 	if e.has(CheckLastAt) {
 		at = nullTime(e.lastAt)
 	}
-	return q.AdvanceConversations(ctx, []queries.Conversation{
-		{ID: e.ID, UserLo: e.UserLo, UserHi: e.UserHi, LastSeq: e.endSeq(), LastRev: rev, LastAt: at},
-	})
+	return q.RepairConversation(ctx, queries.RepairConversationParams{LastSeq: e.endSeq(), LastRev: rev, LastAt: at, ID: e.ID})
 }
 
 // repairMembers needs no lock on the rows: each statement only goes where the other writers' can't have been meanwhile.
 func (e *examined) repairMembers(ctx context.Context, q *queries.Queries) error {
 	for _, r := range e.people() {
-		if !r.account {
-			continue
+		var err error
+		if r.account && !r.member {
+			err = q.CreateMembers(ctx, []queries.Member{{UserID: r.user, ConversationID: e.ID}})
+		} else {
+			err = q.RepairWatermarks(ctx, queries.RepairWatermarksParams{LastSeq: e.endSeq(), UserID: r.user, ConversationID: e.ID})
 		}
-		if err := q.CreateMembers(ctx, []queries.Member{{UserID: r.user, ConversationID: e.ID}}); err != nil {
-			return err
-		}
-		if err := q.RepairWatermarks(ctx, queries.RepairWatermarksParams{LastSeq: e.endSeq(), UserID: r.user, ConversationID: e.ID}); err != nil {
+		if err != nil {
 			return err
 		}
 	}

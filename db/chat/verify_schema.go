@@ -46,6 +46,7 @@ func (v *verifier) schema(ctx context.Context) error {
 	}
 	for _, want := range schemaKeys {
 		if !slices.ContainsFunc(there, want.servedBy) {
+			v.keysMissing = true
 			v.report(Problem{Check: CheckKey, Detail: want.missing()})
 		}
 	}
@@ -78,15 +79,16 @@ func (v *verifier) engines(ctx context.Context) error {
 	return nil
 }
 
-// servedBy says whether another key does all that this one is for, whatever its name.
+// servedBy says whether another key does all that this one is for. The name counts: some statements say by which key
+// they are to be run, and fail without it.
 func (k schemaKey) servedBy(other schemaKey) bool {
-	return k.table == other.table && k.columns == other.columns && (other.unique || !k.unique)
+	return k.table == other.table && k.name == other.name && k.columns == other.columns && (other.unique || !k.unique)
 }
 
 func (k schemaKey) missing() string {
-	kind, harm := "KEY "+k.name, "pages will be slow"
+	kind, harm := "KEY "+k.name, "pages are slow or fail"
 	if k.unique {
-		kind, harm = "UNIQUE KEY "+k.name, "nothing keeps rows from being there twice"
+		kind, harm = "UNIQUE KEY "+k.name, "nothing keeps rows from being there twice, and sending may fail"
 	}
 	if k.name == "PRIMARY" {
 		kind = "PRIMARY KEY"

@@ -183,8 +183,9 @@ func TestVerifyWrongUnreadCount(t *testing.T) {
 
 func TestVerifyEngine(t *testing.T) {
 	w := sound(t)
-	if _, err := w.db.Exec("ALTER TABLE sessions ENGINE = MyISAM"); err != nil {
-		t.Skipf("this server has no engine without transactions: %v", err)
+	mustExec(t, w.db, "ALTER TABLE sessions ENGINE = MyISAM")
+	if count(t, w.db, "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND engine = 'MyISAM'") == 0 {
+		t.Skip("this server keeps every table by the same engine, as TiDB does")
 	}
 	if _, found := verify(t, w.Verify, true); !slices.Equal(found, []chat.Problem{broken(chat.CheckEngine)}) {
 		t.Errorf("found %+v", found)
