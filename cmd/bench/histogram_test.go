@@ -28,6 +28,18 @@ func TestHistogramIsWithinOnePercent(t *testing.T) {
 	}
 }
 
+func TestQuantilesOfFewAreTheNextHigher(t *testing.T) {
+	var h histogram
+	for n := range 10 {
+		h.record(time.Duration(n + 1))
+	}
+	for q, want := range map[float64]time.Duration{0.5: 5, 0.51: 6, 0.95: 10, 0.99: 10, 0: 1} {
+		if got := h.quantile(q); got != want {
+			t.Errorf("the quantile %v of 1 to 10 is %d, and is to be %d", q, got, want)
+		}
+	}
+}
+
 func TestHistogramAtItsEnds(t *testing.T) {
 	var h histogram
 	if h.quantile(0.5) != 0 {

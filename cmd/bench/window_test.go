@@ -7,13 +7,15 @@ import (
 	"io"
 	"net"
 	"testing"
+	"time"
 )
 
 // windowOn is a window that hears these frames.
 func windowOn(t *testing.T, frames []byte) (w *window, server net.Conn) {
 	client, server := net.Pipe()
 	t.Cleanup(func() { client.Close(); server.Close() })
-	go func() { _, _ = server.Write(frames) }() // the window may close before it has read all
+	_ = server.SetReadDeadline(time.Now().Add(10 * time.Second)) // a pipe takes deadlines
+	go func() { _, _ = server.Write(frames) }()                  // the window may close before it has read all
 	return &window{conn: client, in: bufio.NewReader(client)}, server
 }
 
