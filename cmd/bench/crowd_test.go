@@ -4,6 +4,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestStormIsOverWhenAllAreBack(t *testing.T) {
@@ -32,7 +33,7 @@ func TestIdleWindowThatClosesIsAFault(t *testing.T) {
 			_, _ = conn.Write([]byte{0x80 | opClose, 2, 1013 >> 8, 1013 & 0xff}) // it comes after the answer to the handshake
 		}
 	}
-	all, err := measureIdle(t.Context(), options{Windows: 20, Users: 100, Hold: 1}, f.asServer())
+	all, err := measureIdle(t.Context(), options{Windows: 20, Users: 100, Hold: time.Second}, f.asServer())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -184,7 +184,7 @@ func (f *fake) list(w http.ResponseWriter, r *http.Request) {
 // bench runs the pairs scenario against the fake.
 func (f *fake) bench(t *testing.T, change func(*options)) *result {
 	t.Helper()
-	o := options{Pairs: 2, Duration: 300 * time.Millisecond, Arrivals: "even", As: "fragment", Alternate: true, Seed: 1}
+	o := options{Pairs: 2, Duration: 600 * time.Millisecond, Arrivals: "even", As: "fragment", Alternate: true, Seed: 1}
 	if change != nil {
 		change(&o)
 	}
