@@ -8,14 +8,14 @@ import (
 )
 
 // maxHashes is how many sessions are looked up in one statement: 16 kB of parameters.
-const maxHashes = 500
+const maxHashes = 512
 
 // EndedSessions gives those of the sessions, named by their hashes, that have ended or expired, or whose user is
 // disabled. It is for a node that may not have been told: it looks the sessions of its windows up, however many there
-// are, by a statement for every 500.
+// are, by a statement for every 512.
 func (s *Store) EndedSessions(ctx context.Context, hashes [][]byte) (ended [][]byte, _ error) {
 	for some := range slices.Chunk(hashes, maxHashes) {
-		live, err := s.q.SessionsByHash(ctx, queries.SessionsByHashParams{Hashes: some, Now: s.now()})
+		live, err := s.q.SessionsByHash(ctx, queries.SessionsByHashParams{Hashes: queries.Padded(some), Now: s.now()})
 		if err != nil {
 			return nil, fault(err, "")
 		}
