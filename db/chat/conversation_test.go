@@ -128,6 +128,9 @@ func TestListAndConversationAgree(t *testing.T) {
 	}
 	for _, listed := range w.conversations(t, me, chat.ConversationQuery{}).Items {
 		opened, err := w.Thread(t.Context(), me, listed.With.Username, chat.ThreadQuery{Limit: 1})
+		last := *opened.Conversation.LastMessage
+		last.Sender, last.Recipient = shown(me, last.Sender), shown(me, last.Recipient)
+		opened.Conversation.With, opened.Conversation.LastMessage = shown(me, opened.Conversation.With), &last
 		if err != nil || !sameConversation(listed, opened.Conversation) {
 			t.Errorf("listed %+v, opened %+v: %v", listed, opened.Conversation, err)
 		}
