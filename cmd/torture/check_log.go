@@ -1,9 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"os/exec"
 	"strings"
 	"time"
@@ -73,7 +73,7 @@ func (w *world) verify(ctx context.Context) error {
 	out, err := cmd.CombinedOutput()
 	w.checks.that(verifiedByIt, err == nil, "parley verify: %v: %.2000s", err, out)
 	if err == nil {
-		w.say("parley verify: %s", fmt.Sprintf("%.200s", out))
+		w.say("parley verify: %.300s", bytes.TrimSpace(out))
 	}
 	return nil
 }

@@ -37,6 +37,9 @@ func (w *world) run(ctx context.Context) error {
 	if err := w.quiet(ctx, 2*time.Second); err != nil {
 		return err
 	}
+	pause(ctx, grace-time.Since(w.lastMended))
+	w.devices()[0].speak(ctx) // seldom done, and never to be left out
+	w.devices()[0].shout(ctx)
 	w.say("%d things were done and %d messages sent; people leave", w.journal.count(), len(w.ledger.all()))
 	leave()
 	return w.final(ctx)
