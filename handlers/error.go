@@ -92,6 +92,7 @@ func (s *Server) failUnread(c *fiber.Ctx, err error) error {
 	if web, ok := errors.AsType[*fiber.Error](err); ok && web.Code >= http.StatusInternalServerError {
 		err = fiber.ErrBadRequest
 	}
+	defer s.requests.other.count(c)
 	return s.fail(c, err)
 }
 

@@ -5,10 +5,11 @@ import "parley/static"
 // routes is every URL of Parley. Middleware stands before what it guards.
 func (s *Server) routes() {
 	a := s.app
-	a.Use(prepared, s.leaving, s.accessLog, s.contain)
+	a.Use(prepared, s.measured, s.leaving, s.accessLog, s.contain)
 	a.Get("/healthz", alive)
 	a.Get("/readyz", s.ready)
 	a.Get(static.Prefix+":name", asset)
+	a.Get("/metrics", s.showMetrics())
 
 	a.Use(private, compressed, bounded, s.sameOrigin, s.identify)
 	a.Get("/", home)

@@ -62,6 +62,7 @@ func table(message string) []entry {
 		{"GET", "/healthz", "", nil, all(200), all(200), all(200)},
 		{"GET", "/readyz", "", nil, all(200), all(200), all(200)},
 		{"GET", "/static/:name", static.URL("app.css"), nil, all(200), all(200), all(200)},
+		{"GET", "/metrics", "", nil, all(404), all(404), all(404)}, // without the token
 		{"GET", "/", "", nil, redirect("/conversations"), redirect("/conversations"), redirect("/login")},
 		{"GET", "/login", "", nil, redirect("/conversations"), redirect("/conversations"), all(200)},
 		{"POST", "/login", "", object(fields{}), all(401), all(401), all(401)},

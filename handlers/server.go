@@ -21,7 +21,7 @@ import (
 	"parley/handlers/hub"
 )
 
-// Config is what a Server is made of. BaseURL may be nil; everything else is needed.
+// Config is what a Server is made of. BaseURL may be nil and MetricsToken empty; everything else is needed.
 type Config struct {
 	Store          *chat.Store
 	Fanout         fanout.Fanout
@@ -29,6 +29,7 @@ type Config struct {
 	BaseURL        *url.URL       // the public address: cookies are Secure where it is https, and its origin counts as ours
 	MessagesToLoad int            // how many messages a conversation shows at first
 	TimeZone       *time.Location // for whoever's browser hasn't said its own
+	MetricsToken   string         // what Prometheus has to show; where it is empty, /metrics is on its own address alone
 }
 
 // Server answers requests and holds this node's windows.
@@ -38,6 +39,7 @@ type Server struct {
 	hub      *hub.Hub
 	checker  *checker
 	sessions *sessionStore
+	requests *requestCounts
 	origin   *http.CrossOriginProtection
 	pages    *pageMemory // nil with several nodes
 	draining atomic.Bool
@@ -95,6 +97,7 @@ func New(c Config) *Server {
 	s.hub.Watch(c.Fanout.Follow, c.Fanout.Unfollow)
 	c.Fanout.Subscribe(s.deliver)
 	s.routes()
+	s.requests = newRequestCounts(s.app)
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stopPing = cancel
 	s.pings.Go(func() { s.pingWindows(ctx) })

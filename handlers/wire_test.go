@@ -128,6 +128,9 @@ func TestUnreadableRequests(t *testing.T) {
 			}
 		})
 	}
+	if n := w.server.requests.other.answered[4].Load(); n < 7 {
+		t.Errorf("%d of them are counted", n)
+	}
 	if strings.Contains(w.log.String(), `"level":"ERROR"`) {
 		t.Errorf("what others do wrong is noted as our fault: %s", w.log.String())
 	}

@@ -31,6 +31,8 @@ type settings struct {
 	SessionFor     time.Duration `default:"720h" help:"How long after its last use a sign-in ends."`
 	DrainFor       time.Duration `default:"0s" help:"How long Parley still serves after it was told to stop, with /readyz saying 503, so that a proxy that asks there sends nothing more; such as 5s."`
 	TimeZone       string        `default:"UTC" placeholder:"ZONE" help:"The time zone for people whose browser doesn't tell its own, such as Europe/Berlin."`
+	MetricsAddr    string        `placeholder:"ADDR" help:"Where Prometheus finds /metrics, such as 127.0.0.1:9180: an address of its own, which only Prometheus should reach. Unset: none."`
+	MetricsToken   string        `placeholder:"TOKEN" help:"A secret of at least 16 characters. With it, /metrics is on the address above too, for whoever sends 'Authorization: Bearer TOKEN'. Better a variable than a flag, which other users of the machine can read."`
 	LogLevel       slog.Level    `default:"info" help:"debug (with every request), info, warn or error."`
 	LogFormat      string        `default:"text" enum:"text,json" help:"text or json."`
 
@@ -188,6 +190,9 @@ func (s settings) check() error {
 		if err := fanout.CheckRedisURL(s.RedisURL); err != nil {
 			return err
 		}
+	}
+	if s.MetricsToken != "" && len(s.MetricsToken) < 16 {
+		return errors.New("metrics-token has at least 16 characters; openssl rand -hex 16 makes one")
 	}
 	_, err := s.baseURL()
 	return err

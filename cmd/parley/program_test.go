@@ -138,6 +138,7 @@ func TestClearSentencesInsteadOfAStart(t *testing.T) {
 		"bad base URL":     {[]string{"--base-url=chat.example.org"}, "https://chat.example.org"},
 		"bad Redis URL":    {[]string{"--redis-url=redis://:secret@local host"}, "redis://user:password@localhost"},
 		"bad drain":        {[]string{"--drain-for=-1s"}, "drain-for is a time"},
+		"short token":      {[]string{"--metrics-token=secret"}, "at least 16 characters"},
 		"bad DSN":          {[]string{"--database-url=nonsense", "--addr=127.0.0.1:0"}, "user:password@tcp"},
 		"no server there":  {[]string{"--database-url=parley:secret@tcp(127.0.0.1:1)/parley", "--addr=127.0.0.1:0"}, "127.0.0.1:1"},
 		"no such file":     {[]string{"--settings=/does/not/exist"}, "settings file can't be read"},

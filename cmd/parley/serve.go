@@ -48,6 +48,11 @@ func (cmd serveCmd) serve(ctx context.Context, p *program, database *db.Cluster,
 	if err != nil {
 		return err
 	}
+	hide, err := p.showMetrics(server)
+	if err != nil {
+		return err
+	}
+	defer hide()
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	p.log.Info("Parley is ready.", "address", address(listener), "took", time.Since(start).Round(time.Millisecond))
@@ -109,6 +114,7 @@ func (p *program) server(database *db.Cluster, nodes fanout.Fanout) (*handlers.S
 	})
 	return handlers.New(handlers.Config{
 		Store: store, Fanout: nodes, Logger: p.log, BaseURL: base, MessagesToLoad: p.set.MessagesToLoad, TimeZone: zone,
+		MetricsToken: p.set.MetricsToken,
 	}), store, nil
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"sync"
+
+	"parley/db/meter"
 )
 
 // grouped has calls that come at the same time served together: one transaction for many sends, one query for many
@@ -11,8 +13,9 @@ import (
 // and goes with all others who wait; one of them then serves the group. So a lone call never waits, and under load a
 // group is as large as what came while the one before it was served.
 type grouped[T any] struct {
-	most  int       // how many calls go together
-	serve func([]T) // serves each call of a group, its errors among the results
+	most  int              // how many calls go together
+	serve func([]T)        // serves each call of a group, its errors among the results
+	sizes *meter.Histogram // of the groups; nil where nobody counts
 	mu    sync.Mutex
 	busy  bool
 	queue []*waiting[T]
@@ -84,6 +87,7 @@ func (g *grouped[T]) lead(own *waiting[T]) {
 			w.served <- true
 		}
 	}()
+	g.sizes.Observe(uint64(len(calls)))
 	g.serve(calls)
 }
 
@@ -103,4 +107,11 @@ func (g *grouped[T]) next() {
 		g.queue[0].served <- false
 		g.queue = slices.Delete(g.queue, 0, 1)
 	}
+}
+
+// waiting is how many calls wait for their turn.
+func (g *grouped[T]) waiting() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.queue)
 }

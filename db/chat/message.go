@@ -41,6 +41,7 @@ func messageOf(row queries.Message, viewer, with User) Message {
 // is a Conflict. An Invalid error names the fields recipient, body and client_id. Unavailable means that it is not
 // known whether the message was stored: sending it again under the same client ID is safe and finds out.
 func (s *Store) SendMessage(ctx context.Context, sender User, d Draft) (m Message, replayed bool, err error) {
+	defer func() { s.counts.sent(replayed, err) }()
 	if sender.ID == 0 {
 		return Message{}, false, &Error{Kind: Denied, Text: "Sign in to send messages."}
 	}
@@ -109,8 +110,10 @@ const noSuchMessage = "There is no such message, or it isn't yours to read."
 // Message finds one message of a conversation that the viewer is in.
 func (s *Store) Message(ctx context.Context, viewer User, id MessageID) (Message, error) {
 	if m, ok := s.recent.find(viewer, id); ok {
+		s.counts.fromMemory.Add(1)
 		return m, nil
 	}
+	s.counts.fromDatabase.Add(1)
 	c, err := s.q.ConversationByID(ctx, queries.ConversationByIDParams{Viewer: viewer.ID, ID: id.Conversation})
 	if err != nil {
 		return Message{}, fault(err, noSuchMessage)

@@ -78,6 +78,8 @@ func passwordMatches(hash, password string) bool {
 
 // hashingSlot waits until one of the few hashing places is free, and gives the function that frees it again.
 func (s *Store) hashingSlot(ctx context.Context) (release func(), err error) {
+	s.counts.hashesWaiting.Add(1)
+	defer s.counts.hashesWaiting.Add(-1)
 	select {
 	case s.hashing <- struct{}{}:
 		return func() { <-s.hashing }, nil

@@ -48,7 +48,7 @@ func (s *Store) lane(p queries.Pair) *grouped[*posting] {
 func (s *Store) newLanes() *[postLanes]grouped[*posting] {
 	var lanes [postLanes]grouped[*posting]
 	for i := range lanes {
-		lanes[i].most, lanes[i].serve = postMost, s.postGroup
+		lanes[i].most, lanes[i].serve, lanes[i].sizes = postMost, s.postGroup, s.counts.sendGroups
 	}
 	return &lanes
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
+	"parley/db/meter"
 	"parley/queries"
 )
 
@@ -46,6 +47,7 @@ type Store struct {
 	people    *lookup[queries.User]
 	standings *lookup[queries.Standing]
 	recent    *recent
+	counts    counts
 }
 
 // New makes a Store on a migrated database.
@@ -82,6 +84,7 @@ func New(db *sql.DB, o Options) *Store {
 
 // gather makes what has calls that come at the same time go to the database together.
 func (s *Store) gather() {
+	s.counts.sendGroups, s.counts.lookupGroups = meter.Sizes(postMost), meter.Sizes(lookupMost)
 	patience := func() time.Duration { return s.patience }
 	s.sessions = newLookup(patience, func(row queries.SessionsByHashRow) []byte { return row.IDHash },
 		func(ctx context.Context, hashes [][]byte) ([]queries.SessionsByHashRow, error) {
@@ -89,6 +92,7 @@ func (s *Store) gather() {
 		})
 	s.people = newLookup(patience, func(row queries.User) []byte { return row.UsernameKey }, s.q.UsersByKey)
 	s.standings = newLookup(patience, func(row queries.Standing) []byte { return standingKey(row.UserID, row.ConversationID) }, s.findStandings)
+	s.sessions.group.sizes, s.people.group.sizes, s.standings.group.sizes = s.counts.lookupGroups, s.counts.lookupGroups, s.counts.lookupGroups
 }
 
 // MaxBodyLength is the longest message in characters (Unicode code points).

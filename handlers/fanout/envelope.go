@@ -3,6 +3,7 @@ package fanout
 import (
 	"encoding/binary"
 	"errors"
+	"time"
 
 	"parley/db/chat"
 )
@@ -41,9 +42,20 @@ func sentBy(envelope string, node nodeID) bool {
 	return len(envelope) > nodeLen && envelope[1:1+nodeLen] == string(node[:])
 }
 
-func openEnvelope(envelope string) (e chat.Event, _ error) {
+// stamped adds when the envelope was sent, by its node's clock.
+func stamped(envelope []byte, at time.Time) []byte {
+	return binary.AppendUvarint(envelope, uint64(at.UnixMicro()))
+}
+
+func openEnvelope(envelope string) (chat.Event, error) {
+	e, _, err := openStamped(envelope)
+	return e, err
+}
+
+// openStamped also gives when an envelope was sent, the zero time where it doesn't say.
+func openStamped(envelope string) (e chat.Event, sent time.Time, _ error) {
 	if len(envelope) <= nodeLen || envelope[0] != envelopeVersion {
-		return e, errEnvelope
+		return e, sent, errEnvelope
 	}
 	r := envelopeReader{rest: envelope[1+nodeLen:]}
 	e.To = r.number()
@@ -54,10 +66,13 @@ func openEnvelope(envelope string) (e chat.Event, _ error) {
 	if session := r.text(); session != "" {
 		e.Session = []byte(session)
 	}
-	if r.damaged {
-		return chat.Event{}, errEnvelope
+	if micros := r.number(); micros != 0 {
+		sent = time.UnixMicro(int64(micros))
 	}
-	return e, nil
+	if r.damaged {
+		return chat.Event{}, time.Time{}, errEnvelope
+	}
+	return e, sent, nil
 }
 
 // envelopeReader reads fields in turn; behind the end they are all zero.

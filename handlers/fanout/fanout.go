@@ -23,6 +23,8 @@ type Fanout interface {
 	Await(ctx context.Context, user uint64)
 	// Ready gives an error while other nodes can't be told or heard.
 	Ready() error
+	// Stats says what was done since the start, and what waits.
+	Stats() Stats
 	// Close sends what waits to be sent and lets go of everything. Nothing else may be called afterwards.
 	Close()
 }

@@ -29,14 +29,16 @@ const (
 
 // publisher sends events to other nodes: one goroutine, which takes along all that waits in one round trip.
 type publisher struct {
-	r    *Redis
-	wake chan struct{}
-	told time.Time // when nodes were last told to look; used by run alone
+	r      *Redis
+	wake   chan struct{}
+	told   time.Time // when nodes were last told to look; used by run alone
+	oldest time.Time // when the oldest of what is being sent was added; used by run alone
 
 	mu       sync.Mutex
 	queue    []chat.Event
-	away     bool   // Redis is: what is added is lost at once
-	lost     uint64 // events since nodes were last told to look
+	away     bool      // Redis is: what is added is lost at once
+	lost     uint64    // events since nodes were last told to look
+	since    time.Time // when the oldest of queue was added
 	lostEver atomic.Uint64
 }
 
@@ -57,6 +59,7 @@ func (p *publisher) add(events []chat.Event) {
 	}
 	p.queue = append(p.queue, events...)
 	if len(p.queue) == len(events) {
+		p.since = time.Now()
 		signal(p.wake)
 	}
 }
@@ -114,7 +117,7 @@ func (p *publisher) sendAll(ctx context.Context) error {
 func (p *publisher) take() (batch []chat.Event, lost uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	batch, p.queue = p.queue, nil
+	batch, p.queue, p.oldest = p.queue, nil, p.since
 	return batch, p.lost
 }
 
@@ -177,14 +180,16 @@ func (p *publisher) tell(ctx context.Context) error {
 }
 
 func (p *publisher) send(ctx context.Context, events []chat.Event) error {
+	now := time.Now()
 	for len(events) > 0 {
 		n := min(len(events), maxBatch)
 		err := p.exchange(ctx, n, func(i int) (string, []byte) {
-			return channelOf(events[i]), appendEnvelope(make([]byte, 0, 64), p.r.node, events[i])
+			return channelOf(events[i]), stamped(appendEnvelope(make([]byte, 0, 64), p.r.node, events[i]), now)
 		})
 		if err != nil {
 			return err
 		}
+		p.r.counts.sent(n, p.oldest)
 		events = events[n:]
 	}
 	return nil

@@ -33,6 +33,7 @@ type Redis struct {
 	lanes     []*lane
 	publisher *publisher
 	health    *health
+	counts    counts
 	plain     atomic.Bool // the server has no sharded channels
 	stop      context.CancelFunc
 	running   sync.WaitGroup
@@ -70,7 +71,7 @@ func NewRedis(address string, log *slog.Logger) (*Redis, error) {
 		return nil, err
 	}
 	redis.SetLogger(quiet{log})
-	r := &Redis{client: client, health: newHealth(log), deliver: func(chat.Event) {}}
+	r := &Redis{client: client, health: newHealth(log), counts: newCounts(), deliver: func(chat.Event) {}}
 	_, _ = rand.Read(r.node[:]) // never fails since Go 1.24
 	r.publisher = newPublisher(r)
 	lanes := 1
@@ -195,8 +196,9 @@ func (r *Redis) heard(envelope string) {
 	if envelope == "" || sentBy(envelope, r.node) {
 		return // a question about the server, or the echo of what was delivered here already
 	}
-	if e, err := openEnvelope(envelope); err == nil {
+	if e, sent, err := openStamped(envelope); err == nil {
 		r.deliver(e)
+		r.counts.heard(sent)
 	}
 }
 

@@ -19,6 +19,7 @@ type Hub struct {
 	empty   chan struct{} // closed when the Hub was stopped and the last window is gone
 
 	first, last func(user uint64)
+	counts      counts
 }
 
 // New makes an empty Hub.
@@ -55,6 +56,7 @@ func (h *Hub) Remove(w *Window) {
 		return
 	}
 	delete(h.windows[w.user], w)
+	h.counts.ended(w.closeCode())
 	if len(h.windows[w.user]) == 0 {
 		delete(h.windows, w.user)
 		h.last(w.user)
@@ -100,6 +102,7 @@ func (h *Hub) Push(user uint64, text []byte) {
 	frame := frame(opText, text) // once for all of them
 	h.mu.RLock()
 	defer h.mu.RUnlock()
+	h.counts.pushes.Add(uint64(len(h.windows[user])))
 	for w := range h.windows[user] {
 		w.push(frame)
 	}

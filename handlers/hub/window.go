@@ -56,6 +56,7 @@ type Window struct {
 	queue   [][]byte // whole frames
 	writing bool
 	closed  bool
+	code    int        // of the closing frame; 0 where the connection ended without one
 	until   time.Time  // once closed: when the last write must be done
 	idle    *sync.Cond // signalled when writing falls
 }
@@ -104,6 +105,7 @@ func (w *Window) close(code int, reason string) {
 	if w.closed {
 		return
 	}
+	w.code = code
 	w.end([][]byte{closing(code, reason)})
 	w.startWriting()
 }
