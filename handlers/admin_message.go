@@ -118,8 +118,12 @@ func (s *Server) showFacts(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	content := views.MessageFacts(s.viewing(c), m)
-	return s.respondInApp(c, http.StatusOK, pane{title: "Message " + id.String(), content: content}, factsJSON(m))
+	t, err := s.traceOf(c.UserContext(), m)
+	if err != nil {
+		return err
+	}
+	content := views.MessageFacts(s.viewing(c), m, t)
+	return s.respondInApp(c, http.StatusOK, pane{title: "Message " + id.String(), content: content}, tracedJSON(m, t))
 }
 
 // openBody shows a message's text. It answers a POST with a page and not with a way to one: an address under which the

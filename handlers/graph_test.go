@@ -18,10 +18,10 @@ import (
 
 // mayImport is who may import whom: DESIGN section 3. A package that isn't here has no place in it yet.
 var mayImport = map[string][]string{
-	"parley/cmd/parley":      {"db", "db/chat", "db/demo", "db/private", "handlers", "handlers/fanout", "handlers/mail"},
+	"parley/cmd/parley":      {"db", "db/chat", "db/demo", "db/private", "handlers", "handlers/fanout", "handlers/mail", "handlers/trace"},
 	"parley/cmd/bench":       {"db", "db/chat", "db/private"}, // as the database too: its limits, and what no server would write so fast
 	"parley/cmd/torture":     {"db", "db/chat", "db/private"}, // it looks at Parley from outside; these make its database
-	"parley/handlers":        {"views", "static", "db/chat", "db/meter", "handlers/hub", "handlers/fanout", "handlers/mail", "handlers/metrics"},
+	"parley/handlers":        {"views", "static", "db/chat", "db/meter", "handlers/hub", "handlers/fanout", "handlers/mail", "handlers/metrics", "handlers/trace"},
 	"parley/handlers/hub":    {},
 	"parley/handlers/fanout": {"db/chat", "db/meter"},
 	"parley/handlers/mail":   {"db/chat"},
@@ -39,6 +39,7 @@ var mayImport = map[string][]string{
 	// Counters for every layer, which therefore knows none of them.
 	"parley/db/meter": {},
 	// Prometheus is known here and nowhere else: this package reads what the others count by themselves.
+	"parley/handlers/trace":   {"db/chat"}, // what db/chat tells of messages, kept for admins
 	"parley/handlers/metrics": {"db/chat", "db/meter", "handlers/hub", "handlers/fanout"},
 }
 

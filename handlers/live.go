@@ -51,7 +51,7 @@ func (s *Server) deliver(e chat.Event) {
 		s.checker.check(e.To)
 		return
 	}
-	s.hub.Push(e.To, pushed(e))
+	s.pushTold(e, pushed(e))
 }
 
 // handshake lets nothing past that doesn't ask for a WebSocket.

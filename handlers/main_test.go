@@ -21,6 +21,7 @@ import (
 	"parley/db/chat"
 	"parley/db/dbtest"
 	"parley/handlers/fanout"
+	"parley/handlers/trace"
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
@@ -48,10 +49,17 @@ type setting func(*Config, *chat.Options)
 
 func newWorld(t testing.TB, settings ...setting) *world {
 	t.Helper()
-	w := &world{t: t, db: dbtest.New(t), nodes: fanout.NewMemory(), log: &logBuffer{}, clock: &clock{}}
-	options := chat.Options{Notifier: w.nodes, Now: w.clock.now}
+	return worldOn(t, dbtest.New(t), settings...)
+}
+
+// worldOn is a server on a database that others may use too.
+func worldOn(t testing.TB, db *sql.DB, settings ...setting) *world {
+	t.Helper()
+	w := &world{t: t, db: db, nodes: fanout.NewMemory(), log: &logBuffer{}, clock: &clock{}}
+	traces := trace.New(1 << 10)
+	options := chat.Options{Notifier: w.nodes, Now: w.clock.now, Tracer: traces}
 	config := Config{
-		Fanout: w.nodes, MessagesToLoad: 10, TimeZone: time.UTC,
+		Fanout: w.nodes, MessagesToLoad: 10, TimeZone: time.UTC, Node: "here", Traces: traces,
 		Logger: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, set := range settings {

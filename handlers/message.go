@@ -66,6 +66,7 @@ func (s *Server) sendMessage(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	s.received(c, m)
 	status := http.StatusCreated
 	if replayed {
 		status = http.StatusOK

@@ -19,9 +19,10 @@ import (
 	"parley/db/chat"
 	"parley/handlers/fanout"
 	"parley/handlers/hub"
+	"parley/handlers/trace"
 )
 
-// Config is what a Server is made of. BaseURL may be nil and MetricsToken empty; everything else is needed.
+// Config is what a Server is made of. BaseURL and Traces may be nil, Node and MetricsToken empty; everything else is needed.
 type Config struct {
 	Store          *chat.Store
 	Fanout         fanout.Fanout
@@ -29,6 +30,8 @@ type Config struct {
 	BaseURL        *url.URL       // the public address: cookies are Secure where it is https, and its origin counts as ours
 	MessagesToLoad int            // how many messages a conversation shows at first
 	TimeZone       *time.Location // for whoever's browser hasn't said its own
+	Node           string         // this node's name, for admins who have several
+	Traces         *trace.Book    // what the Store tells of messages' ways; default: one of its own, which the Store doesn't know
 	MetricsToken   string         // what Prometheus has to show; where it is empty, /metrics is on its own address alone
 }
 
@@ -40,10 +43,12 @@ type Server struct {
 	checker  *checker
 	sessions *sessionStore
 	requests *requestCounts
+	peers    peers
 	origin   *http.CrossOriginProtection
 	pages    *pageMemory // nil with several nodes
 	draining atomic.Bool
 	stopPing context.CancelFunc
+	stopping <-chan struct{} // closed when Shutdown begins
 	pings    sync.WaitGroup
 }
 
@@ -73,6 +78,9 @@ func ownOrigins(base *url.URL) *http.CrossOriginProtection {
 
 // New makes a Server and starts to look after windows; Shutdown ends that.
 func New(c Config) *Server {
+	if c.Traces == nil {
+		c.Traces = trace.New(trace.Steps)
+	}
 	s := &Server{Config: c, hub: hub.New()}
 	s.checker = newChecker(s)
 	s.sessions = newSessionStore(c.Store, c.BaseURL != nil && c.BaseURL.Scheme == "https")
@@ -95,11 +103,13 @@ func New(c Config) *Server {
 	s.app.Server().KeepHijackedConns = true // windows outlive the handler of their handshake
 	s.app.Server().CloseOnShutdown = true   // whose answer comes during the shut-down asks the next time elsewhere
 	s.hub.Watch(c.Fanout.Follow, c.Fanout.Unfollow)
+	c.Fanout.Trace(c.Traces)
+	c.Fanout.Answer(s.answerNode)
 	c.Fanout.Subscribe(s.deliver)
 	s.routes()
 	s.requests = newRequestCounts(s.app)
 	ctx, cancel := context.WithCancel(context.Background())
-	s.stopPing = cancel
+	s.stopPing, s.stopping = cancel, ctx.Done()
 	s.pings.Go(func() { s.pingWindows(ctx) })
 	s.pings.Go(func() { s.checker.run(ctx) })
 	return s

@@ -127,6 +127,8 @@ func goldens() map[string]templ.Component {
 		"app":                    In(App(frame), ThreadPane(thread())),
 		"app-admin":              In(App(Frame{Viewing: Viewing{root, viewing.Now, viewing.Zone}, Title: "Conversations"}), NoConversation()),
 		"admin-degraded":         degraded(AuditEvents(AuditLog{Viewing: viewing})),
+		"trace":                  messageTrace(viewing, traced()),
+		"trace-forgotten":        messageTrace(viewing, Trace{Nodes: []TraceNode{{Name: "one:8080", Since: at("2026-11-23 09:00:00"), Forgotten: true}}}),
 		"titled":                 In(Titled("Bob"), Profile(viewing, bob)),
 	}
 }

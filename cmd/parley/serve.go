@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"time"
 
 	"parley/db"
 	"parley/db/chat"
 	"parley/handlers"
 	"parley/handlers/fanout"
+	"parley/handlers/trace"
 )
 
 type serveCmd struct {
@@ -109,12 +111,13 @@ func (p *program) server(database *db.Cluster, nodes fanout.Fanout) (*handlers.S
 	if err != nil {
 		return nil, nil, err
 	}
+	traces := trace.New(trace.Steps)
 	store := chat.New(database.Pool(), chat.Options{
-		Notifier: nodes, MaxBodyLength: p.set.MaxBody, SessionLifetime: p.set.SessionFor, Home: database.Home,
+		Notifier: nodes, Tracer: traces, Home: database.Home, MaxBodyLength: p.set.MaxBody, SessionLifetime: p.set.SessionFor,
 	})
 	return handlers.New(handlers.Config{
 		Store: store, Fanout: nodes, Logger: p.log, BaseURL: base, MessagesToLoad: p.set.MessagesToLoad, TimeZone: zone,
-		MetricsToken: p.set.MetricsToken,
+		MetricsToken: p.set.MetricsToken, Node: p.nodeName(), Traces: traces,
 	}), store, nil
 }
 
@@ -138,4 +141,14 @@ func (p *program) sweep(ctx context.Context, store *chat.Store) {
 			}
 		}
 	}
+}
+
+// nodeName tells this node from others: those of one machine have different addresses.
+func (p *program) nodeName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		return p.set.Addr
+	}
+	_, port, _ := net.SplitHostPort(p.set.Addr)
+	return host + ":" + port
 }

@@ -140,6 +140,7 @@ func (s *Store) MarkRead(ctx context.Context, viewer User, c *Conversation, seq 
 		return fault(err, "")
 	}
 	if changed > 0 {
+		s.traceRead(viewer, c.ID, seq)
 		s.notifier.Notify(Event{Type: EventRead, To: viewer.ID, With: c.With.Username, Seq: seq})
 	}
 	return s.recount(ctx, viewer, c, seq, changed > 0)

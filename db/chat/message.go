@@ -111,6 +111,7 @@ const noSuchMessage = "There is no such message, or it isn't yours to read."
 func (s *Store) Message(ctx context.Context, viewer User, id MessageID) (Message, error) {
 	if m, ok := s.recent.find(viewer, id); ok {
 		s.counts.fromMemory.Add(1)
+		s.traceFetched(viewer, true, m)
 		return m, nil
 	}
 	s.counts.fromDatabase.Add(1)
@@ -122,5 +123,7 @@ func (s *Store) Message(ctx context.Context, viewer User, id MessageID) (Message
 	if err != nil {
 		return Message{}, fault(err, noSuchMessage)
 	}
-	return messageOf(row, viewer, userOf(c.User)), nil
+	m := messageOf(row, viewer, userOf(c.User))
+	s.traceFetched(viewer, false, m)
+	return m, nil
 }

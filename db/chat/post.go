@@ -111,6 +111,7 @@ func oldest(group []*posting) time.Time {
 
 // posted makes the answers, and tells the windows. The messages are remembered first, for whom the windows fetch them.
 func (s *Store) posted(group []*posting) {
+	s.traceGroup(StepCommitted, group)
 	events := make([]Event, 0, 2*len(group))
 	for _, p := range group {
 		if p.err == nil {
@@ -121,6 +122,7 @@ func (s *Store) posted(group []*posting) {
 			events = announcing(events, p.message)
 		}
 	}
+	s.traceGroup(StepPublished, group)
 	s.notifier.Notify(events...)
 }
 

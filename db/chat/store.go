@@ -20,6 +20,7 @@ import (
 // Options are the settings that the rules depend on. The zero value of each field stands for its default.
 type Options struct {
 	Notifier        Notifier         // who tells the windows; default: nobody
+	Tracer          Tracer           // who hears what happens to each message; default: nobody
 	MaxBodyLength   int              // the longest message in characters (Unicode code points); default 10,000
 	SessionLifetime time.Duration    // how long after its last use a session ends; default 30 days
 	Now             func() time.Time // the clock; default time.Now
@@ -36,6 +37,7 @@ type Store struct {
 	db        *sql.DB
 	q         *queries.Queries
 	notifier  Notifier
+	tracer    Tracer
 	maxBody   int
 	lifetime  time.Duration
 	now       func() time.Time
@@ -61,6 +63,9 @@ func New(db *sql.DB, o Options) *Store {
 	}
 	if s.notifier == nil {
 		s.notifier = NotifierFunc(func(...Event) {})
+	}
+	if s.tracer = o.Tracer; s.tracer == nil {
+		s.tracer = untraced{}
 	}
 	if s.maxBody == 0 {
 		s.maxBody = 10_000

@@ -47,6 +47,7 @@ func (s *Store) Thread(ctx context.Context, viewer User, username string, q Thre
 	if err != nil {
 		return Thread{}, fault(err, "")
 	}
+	s.traceFetched(viewer, false, t.Messages...)
 	return t, fault(s.findLast(ctx, viewer, &t), noSuchMessage)
 }
 
@@ -131,6 +132,7 @@ func (s *Store) Changes(ctx context.Context, viewer User, username string, rev u
 		changes.Rev = max(changes.Rev, rows[n-1].Rev)
 	}
 	changes.Messages = messagesOf(rows, viewer, c.With)
+	s.traceFetched(viewer, false, changes.Messages...)
 	return changes, nil
 }
 

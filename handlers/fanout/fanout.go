@@ -12,7 +12,7 @@ import (
 type Fanout interface {
 	chat.Notifier
 	// Subscribe names the function that takes events to this node's windows. It is called once, before any other
-	// method; deliver must not block.
+	// method but Answer and Trace; deliver must not block.
 	Subscribe(deliver func(chat.Event))
 	// Follow says that this node now has a window of a user, so that other nodes' events for the user are to come here,
 	// and Unfollow that it has none any more. Neither blocks, and for one user they are called in turn.
@@ -23,6 +23,14 @@ type Fanout interface {
 	Await(ctx context.Context, user uint64)
 	// Ready gives an error while other nodes can't be told or heard.
 	Ready() error
+	// Ask puts a question to all other nodes. It gives the answers that came within AskAtMost, and how many nodes were
+	// asked. The error says that nobody could be.
+	Ask(ctx context.Context, question []byte) (answers [][]byte, asked int, err error)
+	// Answer names the function that answers other nodes' questions, nil for one that it doesn't understand. It is called
+	// once, before Subscribe.
+	Answer(answer func(question []byte) []byte)
+	// Trace names what hears of the messages that other nodes are told of. It is called once, before Subscribe.
+	Trace(t chat.Tracer)
 	// Stats says what was done since the start, and what waits.
 	Stats() Stats
 	// Close sends what waits to be sent and lets go of everything. Nothing else may be called afterwards.

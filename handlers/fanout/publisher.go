@@ -190,6 +190,7 @@ func (p *publisher) send(ctx context.Context, events []chat.Event) error {
 			return err
 		}
 		p.r.counts.sent(n, p.oldest)
+		p.r.trace(events[:n])
 		events = events[n:]
 	}
 	return nil

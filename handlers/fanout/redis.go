@@ -34,6 +34,8 @@ type Redis struct {
 	publisher *publisher
 	health    *health
 	counts    counts
+	talk      *talk
+	tracer    chat.Tracer // nil where nobody wants to know
 	plain     atomic.Bool // the server has no sharded channels
 	stop      context.CancelFunc
 	running   sync.WaitGroup
@@ -71,7 +73,7 @@ func NewRedis(address string, log *slog.Logger) (*Redis, error) {
 		return nil, err
 	}
 	redis.SetLogger(quiet{log})
-	r := &Redis{client: client, health: newHealth(log), counts: newCounts(), deliver: func(chat.Event) {}}
+	r := &Redis{client: client, health: newHealth(log), counts: newCounts(), talk: newTalk(), deliver: func(chat.Event) {}}
 	_, _ = rand.Read(r.node[:]) // never fails since Go 1.24
 	r.publisher = newPublisher(r)
 	lanes := 1
@@ -193,8 +195,8 @@ func channelOf(e chat.Event) string {
 
 // heard takes an envelope from Redis to this node's windows.
 func (r *Redis) heard(envelope string) {
-	if envelope == "" || sentBy(envelope, r.node) {
-		return // a question about the server, or the echo of what was delivered here already
+	if envelope == "" || sentBy(envelope, r.node) || r.heardTalk(envelope) {
+		return // a question about the server, the echo of what was delivered here already, or no event
 	}
 	if e, sent, err := openStamped(envelope); err == nil {
 		r.deliver(e)

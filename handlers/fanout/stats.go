@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"parley/db/chat"
 	"parley/db/meter"
 )
 
@@ -57,4 +58,23 @@ func (p *publisher) queued() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.queue)
+}
+
+// Trace implements Fanout: one node tells no other.
+func (m *Memory) Trace(chat.Tracer) {}
+
+// Trace implements Fanout.
+func (r *Redis) Trace(t chat.Tracer) { r.tracer = t }
+
+// trace tells of messages that Redis has just taken.
+func (r *Redis) trace(events []chat.Event) {
+	if r.tracer == nil {
+		return
+	}
+	at := time.Now()
+	for i := range events {
+		if e := &events[i]; e.Type == chat.EventMessage {
+			r.tracer.Trace(chat.Step{Kind: chat.StepSent, At: at, ID: e.ID, User: e.To})
+		}
+	}
 }

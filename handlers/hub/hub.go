@@ -15,6 +15,7 @@ import (
 type Hub struct {
 	mu      sync.RWMutex
 	windows map[uint64]map[*Window]struct{}
+	added   uint64 // how many windows there have been
 	stopped bool
 	empty   chan struct{} // closed when the Hub was stopped and the last window is gone
 
@@ -44,6 +45,8 @@ func (h *Hub) Add(w *Window) bool {
 		h.windows[w.user] = map[*Window]struct{}{}
 		h.first(w.user)
 	}
+	h.added++
+	w.number = h.added
 	h.windows[w.user][w] = struct{}{}
 	return true
 }
@@ -98,13 +101,18 @@ func (h *Hub) Sessions() map[string]uint64 {
 }
 
 // Push sends a text to each of the user's windows. A window that is too slow to take it is closed (1013).
-func (h *Hub) Push(user uint64, text []byte) {
+func (h *Hub) Push(user uint64, text []byte) { h.PushTold(user, text, func(uint64) {}) }
+
+// PushTold is Push, and tells the number of each window that takes the text. It must not block.
+func (h *Hub) PushTold(user uint64, text []byte, told func(window uint64)) {
 	frame := frame(opText, text) // once for all of them
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	h.counts.pushes.Add(uint64(len(h.windows[user])))
 	for w := range h.windows[user] {
-		w.push(frame)
+		if w.push(frame) {
+			told(w.number)
+		}
 	}
 }
 

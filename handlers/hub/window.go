@@ -49,6 +49,7 @@ type Window struct {
 	user    uint64
 	session []byte
 	made    time.Time
+	number  uint64 // which one it is of all that were added to the Hub
 
 	mu      sync.Mutex
 	conn    Conn     // nil before Attach
@@ -153,18 +154,19 @@ func (w *Window) Alive() {
 	}
 }
 
-// push takes a frame that must not change afterwards.
-func (w *Window) push(frame []byte) {
+// push takes a frame that must not change afterwards. It says no where the window is closed, or closes for it.
+func (w *Window) push(frame []byte) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
-		return
+		return false
 	}
 	if len(w.queue) >= maxQueue {
 		w.close(CloseOverloaded, "too slow")
-		return
+		return false
 	}
 	w.send(frame)
+	return true
 }
 
 // send writes what goes without waiting, and queues the rest.

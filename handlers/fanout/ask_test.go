@@ -1,0 +1,163 @@
+package fanout
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"parley/db/chat"
+)
+
+// answering makes a node that answers each question with its name and the question.
+func answering(t *testing.T, url, name string) *node {
+	return startNode(t, url, func(r *Redis) {
+		r.Answer(func(question []byte) []byte {
+			if string(question) == "not understood" {
+				return nil
+			}
+			return []byte(name + " hears " + string(question))
+		})
+	}).ready()
+}
+
+func texts(answers [][]byte) (all []string) {
+	for _, a := range answers {
+		all = append(all, string(a))
+	}
+	slices.Sort(all)
+	return all
+}
+
+func TestAskHearsEveryOtherNode(t *testing.T) {
+	for name, server := range servers {
+		t.Run(name, func(t *testing.T) {
+			url := server(t)
+			a, b, c := answering(t, url, "a"), answering(t, url, "b"), answering(t, url, "c")
+			for _, question := range []string{"one", "two", strings.Repeat("long ", 10_000)} {
+				answers, asked, err := a.Ask(t.Context(), []byte(question))
+				want := []string{"b hears " + question, "c hears " + question}
+				if got := texts(answers); err != nil || asked != 2 || !slices.Equal(got, want) {
+					t.Errorf("%d asked, %d answers, %v", asked, len(answers), err)
+				}
+			}
+			if answers, _, _ := b.Ask(t.Context(), []byte("three")); !slices.Equal(texts(answers), []string{"a hears three", "c hears three"}) {
+				t.Errorf("the second node hears %q", answers)
+			}
+			for _, n := range []*node{a, b, c} {
+				if heard := n.events(); len(heard) > 0 {
+					t.Errorf("windows hear of it: %+v", heard)
+				}
+			}
+		})
+	}
+}
+
+func TestAskAlone(t *testing.T) {
+	a := answering(t, servers["sharded"](t), "a")
+	began := time.Now()
+	if answers, asked, err := a.Ask(t.Context(), []byte("anybody?")); len(answers) != 0 || asked != 0 || err != nil {
+		t.Errorf("%q, %d, %v", answers, asked, err)
+	}
+	if took := time.Since(began); took > AskAtMost/2 {
+		t.Errorf("it took %s to find out that there is nobody", took)
+	}
+	m := NewMemory()
+	m.Answer(nil)
+	if answers, asked, err := m.Ask(t.Context(), nil); answers != nil || asked != 0 || err != nil {
+		t.Errorf("%q, %d, %v", answers, asked, err)
+	}
+}
+
+func TestAskWaitsABoundedTimeForTheSilent(t *testing.T) {
+	url := servers["sharded"](t)
+	a, _ := answering(t, url, "a"), answering(t, url, "b")
+	release := make(chan struct{})
+	startNode(t, url, func(r *Redis) { r.Answer(func([]byte) []byte { <-release; return []byte("late") }) }).ready()
+	defer close(release)
+	began := time.Now()
+	answers, asked, err := a.Ask(t.Context(), []byte("x"))
+	if took := time.Since(began); !slices.Equal(texts(answers), []string{"b hears x"}) || asked != 2 || err != nil || took > 3*AskAtMost {
+		t.Errorf("%q of %d after %s, %v", answers, asked, took, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := a.Ask(ctx, []byte("x")); err == nil {
+		t.Error("whoever has gone is no error")
+	}
+	answers, asked, _ = answering(t, url, "d").Ask(t.Context(), []byte("not understood"))
+	if len(answers) != 1 && len(answers) != 0 || asked != 3 {
+		t.Errorf("what isn't understood is answered with %q by %d", answers, asked)
+	}
+}
+
+// A node takes only so many questions at a time, and hears events all the while.
+func TestManyQuestionsHoldNothingUp(t *testing.T) {
+	url := servers["sharded"](t)
+	a := answering(t, url, "a")
+	release := make(chan struct{})
+	b := startNode(t, url, func(r *Redis) { r.Answer(func([]byte) []byte { <-release; return []byte("late") }) }).ready()
+	defer close(release)
+	b.follows(7)
+	ctx, cancel := context.WithTimeout(t.Context(), AskAtMost/10)
+	defer cancel()
+	for range 3 * maxAnswering {
+		_, _, _ = a.Ask(ctx, []byte("x")) // nobody answers
+	}
+	if n := len(b.talk.busy); n > maxAnswering {
+		t.Errorf("%d answers are being made", n)
+	}
+	a.Notify(canary(7, 1))
+	b.until(1)
+	a.talk.mu.Lock()
+	defer a.talk.mu.Unlock()
+	if len(a.talk.open) != 0 {
+		t.Errorf("%d questions are kept", len(a.talk.open))
+	}
+}
+
+func TestAskWhileRedisIsAway(t *testing.T) {
+	s := startRedis(t)
+	a := answering(t, s.url(), "a")
+	s.signal(syscall.SIGKILL)
+	await(t, "the node to notice", func() bool { return a.Ready() != nil })
+	if _, _, err := a.Ask(t.Context(), []byte("x")); err == nil {
+		t.Error("nobody can be asked, and that is no error")
+	}
+}
+
+// Damaged talk does nothing.
+func TestDamagedTalk(t *testing.T) {
+	n := answering(t, servers["sharded"](t), "a")
+	for _, text := range []string{"Q", "A", "Q12345678", "A12345678", "A12345678" + string(n.node[:]), "A12345678" + string(n.node[:]) + "\xff", "Q12345678\xff\xff"} {
+		n.Redis.heard(text)
+	}
+	if heard := n.events(); len(heard) > 0 {
+		t.Errorf("windows hear of it: %+v", heard)
+	}
+}
+
+// steps notes what was traced.
+type steps struct{ of chan chat.Step }
+
+func (s steps) Trace(step chat.Step) { s.of <- step }
+
+func TestRedisTracesWhatItHasTaken(t *testing.T) {
+	traced := steps{make(chan chat.Step, 10)}
+	n := startNode(t, servers["sharded"](t), func(r *Redis) { r.Trace(traced) }).ready()
+	before := time.Now()
+	n.Notify(canary(7, 1), sample)
+	select {
+	case step := <-traced.of:
+		if step.Kind != chat.StepSent || step.ID != sample.ID || step.User != sample.To || step.At.Before(before) {
+			t.Errorf("traced %+v", step)
+		}
+	case <-time.After(patience):
+		t.Fatal("nothing was traced")
+	}
+	if len(traced.of) > 0 {
+		t.Errorf("traced too: %+v", <-traced.of)
+	}
+}
