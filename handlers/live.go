@@ -86,7 +86,7 @@ func (s *Server) openWindow(c *fiber.Ctx) error {
 }
 
 func (s *Server) stillOpen(c *fiber.Ctx) error {
-	fresh, err := s.sessions.New(plainRequest(c), s.sessions.name)
+	fresh, err := s.sessions.open(c.UserContext(), c.Cookies(s.sessions.name))
 	if err == nil && fresh.IsNew {
 		return errSignedOut
 	}

@@ -332,7 +332,7 @@ func TestBrokenRequests(t *testing.T) {
 		"null":             {json, `null`, 422},
 		"form of octets":   {urlencoded, "recipient=alice&body=%ff%fe", 422},
 		"half an escape":   {urlencoded, "recipient=alice&body=%", 201},
-		"square brackets":  {urlencoded, "recipient=alice&body[=hi", 400},
+		"square brackets":  {urlencoded, "recipient=alice&body[=hi", 422},
 		"an index":         {urlencoded, "recipient[1000000]=alice&body[9]=hi", 422},
 		"a path":           {urlencoded, "recipient.x=alice&body.y=hi", 422},
 		"NUL key":          {urlencoded, "%00=1", 422},

