@@ -139,8 +139,13 @@ func TestListAndConversationAgree(t *testing.T) {
 
 // sameConversation leaves out what only the list knows, the time of the last activity.
 func sameConversation(a, b chat.Conversation) bool {
-	return a.ID == b.ID && a.With == b.With && a.LastSeq == b.LastSeq && a.LastRev == b.LastRev && a.LastReadSeq == b.LastReadSeq &&
+	return a.ID == b.ID && sameNames(a.With, b.With) && a.LastSeq == b.LastSeq && a.LastRev == b.LastRev && a.LastReadSeq == b.LastReadSeq &&
 		a.Unread == b.Unread && sameMessage(*a.LastMessage, *b.LastMessage)
+}
+
+// sameNames compares what a list has of people.
+func sameNames(a, b chat.User) bool {
+	return a.ID == b.ID && a.Username == b.Username && a.DisplayName == b.DisplayName && a.DisabledAt.Equal(b.DisabledAt)
 }
 
 // sameMessage compares what a reader sees and the time to its microsecond.

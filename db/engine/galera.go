@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -36,7 +37,8 @@ var galeraSizes = []string{
 }
 
 // StartGalera starts a cluster of so many nodes below dir, which has to be short: a unix socket's path has little room.
-func StartGalera(ctx context.Context, dir string, nodes int) (g *Galera, err error) {
+// Further arguments go to each server.
+func StartGalera(ctx context.Context, dir string, nodes int, args ...string) (g *Galera, err error) {
 	tools, err := findGalera()
 	if err != nil {
 		return nil, err
@@ -50,7 +52,7 @@ func StartGalera(ctx context.Context, dir string, nodes int) (g *Galera, err err
 		return nil, err
 	}
 	for i := range nodes {
-		m := &member{galeraTools: tools, ports: ports, own: i, dir: filepath.Join(dir, fmt.Sprint("n", i+1)), first: i == 0}
+		m := &member{galeraTools: tools, ports: ports, own: i, dir: filepath.Join(dir, fmt.Sprint("n", i+1)), first: i == 0, more: args}
 		if err := m.install(ctx); err != nil {
 			return nil, err
 		}
@@ -179,6 +181,7 @@ type member struct {
 	own   int   // which of them is this node's
 	dir   string
 	first bool // it has not yet founded the cluster
+	more  []string
 }
 
 // install makes the node's directories, and the founder's files; the others get theirs from the founder.
@@ -201,7 +204,7 @@ func (m *member) data() string { return filepath.Join(m.dir, "data") }
 
 // command runs the node. One that was there before says where it left off, so that it gets only what it missed.
 func (m *member) command(ctx context.Context) (*exec.Cmd, error) {
-	args := append(m.args(), m.galeraArgs()...)
+	args := slices.Concat(m.args(), m.galeraArgs(), m.more)
 	switch {
 	case m.first:
 		m.first = false
