@@ -38,6 +38,7 @@ func adminTable(message string) []entry {
 		{"GET", "/admin/messages/:id", facts, nil, list, gone, mustSignIn(facts)},
 		{"POST", "/admin/messages/:id/body", facts + "/body", form(), list, gone, mustSignIn("")},
 		{"GET", "/admin/audit", "", nil, list, gone, mustSignIn("/admin/audit")},
+		{"GET", "/admin/live", "", nil, list, gone, mustSignIn("/admin/live")},
 		{"GET", "/admin/pprof/:name", "/admin/pprof/nothing", nil, gone, gone, mustSignIn("/admin/pprof/nothing")}, // those that are: TestProfiles
 	}
 }

@@ -40,6 +40,7 @@ func (s *Server) routes() {
 	a.Get("/admin/messages/:id", s.showFacts)
 	a.Post("/admin/messages/:id/body", s.openBody)
 	a.Get("/admin/audit", s.listAuditEvents)
+	a.Get("/admin/live", s.showLive)
 	a.Get("/admin/pprof/:name", s.takeProfile)
 
 	a.Get("/ws", handshake, s.signedIn, s.ownOrigin, s.openWindow)

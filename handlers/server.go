@@ -44,6 +44,7 @@ type Server struct {
 	sessions *sessionStore
 	requests *requestCounts
 	peers    peers
+	samples  samples
 	origin   *http.CrossOriginProtection
 	pages    *pageMemory // nil with several nodes
 	draining atomic.Bool
@@ -112,6 +113,7 @@ func New(c Config) *Server {
 	s.stopPing, s.stopping = cancel, ctx.Done()
 	s.pings.Go(func() { s.pingWindows(ctx) })
 	s.pings.Go(func() { s.checker.run(ctx) })
+	s.pings.Go(func() { s.sample(ctx) })
 	return s
 }
 

@@ -127,8 +127,11 @@ func goldens() map[string]templ.Component {
 		"app":                    In(App(frame), ThreadPane(thread())),
 		"app-admin":              In(App(Frame{Viewing: Viewing{root, viewing.Now, viewing.Zone}, Title: "Conversations"}), NoConversation()),
 		"admin-degraded":         degraded(AuditEvents(AuditLog{Viewing: viewing})),
-		"trace":                  messageTrace(viewing, traced()),
-		"trace-forgotten":        messageTrace(viewing, Trace{Nodes: []TraceNode{{Name: "one:8080", Since: at("2026-11-23 09:00:00"), Forgotten: true}}}),
+		"trace":                  MessageFacts(viewing, factsOfOne(), traced()),
+		"trace-forgotten":        MessageFacts(viewing, factsOfOne(), Trace{Nodes: []TraceNode{{Name: "one:8080", Since: at("2026-11-23 09:00:00"), Forgotten: true}}}),
+		"live":                   LivePlots(live(0, 5, 3.25)),
+		"live-several":           LivePlots(several(live(12.5))),
+		"live-empty":             LivePlots(live()),
 		"titled":                 In(Titled("Bob"), Profile(viewing, bob)),
 	}
 }

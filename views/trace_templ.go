@@ -282,7 +282,7 @@ func traceTable(v Viewing, t Trace) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = scrollable("On its way").Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = scrollable("Steps of the way").Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -34,6 +34,10 @@ func traced() Trace {
 	}
 }
 
+func factsOfOne() chat.MessageFacts {
+	return chat.MessageFacts{ID: chat.MessageID{Conversation: 7, Seq: 42}, Sender: alice, Recipient: bob, SentAt: at("2026-11-23 09:59:59"), Characters: 12}
+}
+
 func TestTraceSaysWhoIsMissing(t *testing.T) {
 	for want, tr := range map[string]Trace{
 		"1 other node didn’t answer. What":                             {Silent: 1},

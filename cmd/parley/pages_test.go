@@ -144,6 +144,9 @@ var signedInPages = []visit{
 		b.run(chromedp.Click(chromedp.CSS(`form[action$="/body"] button`)), chromedp.WaitVisible(chromedp.CSS(`#main .body`)))
 	}},
 	{name: "admin-audit", path: "/admin/audit"},
+	{name: "admin-live", path: "/admin/live", then: func(b *browser) {
+		b.shows("the plots, which come by themselves", `document.querySelectorAll("#live polyline").length > 5`)
+	}},
 }
 
 // TestEveryPage looks at every page as people do: axe finds nothing and the browser has nothing to complain of (the
