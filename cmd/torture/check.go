@@ -3,6 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -152,6 +155,11 @@ func (v verdict) print(out io.Writer) {
 			fmt.Fprintf(out, "              %s\n", example)
 		}
 	}
+	var happened []string
+	for _, name := range slices.Sorted(maps.Keys(v.faults)) {
+		happened = append(happened, fmt.Sprintf("%s %d", name, v.faults[name]))
+	}
+	fmt.Fprintf(out, "Broken on purpose: %s\n", strings.Join(happened, ", "))
 	for _, name := range v.missed {
 		fmt.Fprintf(out, "  MISSED    the fault %s never happened: give the run more time\n", name)
 	}

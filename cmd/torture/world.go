@@ -161,6 +161,9 @@ func (w *world) startServers(ctx context.Context) error {
 	if w.database, err = startDatabase(ctx, dir, w.options.wants(fullDiskName), port, slog.New(slog.DiscardHandler)); err != nil {
 		return err
 	}
+	if w.database.onDisk {
+		w.say("the database is on a disk of its own, a tmpfs of %d MB", diskSize>>20)
+	}
 	if !knows(ctx, w.binary, "--redis-url") {
 		w.say("this Parley has no fan-out: there is one node, and no Redis")
 		w.options.Nodes = 1
