@@ -27,18 +27,18 @@ type edit struct{ file, old, new string }
 // plants are the bugs that a run must find. When the source changes under one, plantInto says so.
 var plants = []plant{
 	{"early-push", "windows are told before the commit", afterCommit, []edit{
-		{"db/chat/post.go", "return s.write(ctx, q, rows, open)",
+		{"db/chat/message.go", "return s.write(ctx, q, rows, open)",
 			"if err = s.write(ctx, q, rows, open); err == nil {\n\t\ts.posted(group)\n\t\ttime.Sleep(20 * time.Millisecond)\n\t}\n\treturn err"},
 	}, nil},
 	{"doubled-retry", "a retry under the same client ID stores a second message", ackedOnce, []edit{
-		{"db/chat/post.go", "if p.row, p.replayed = stored[key]; p.replayed {",
+		{"db/chat/message.go", "if p.row, p.replayed = stored[key]; p.replayed {",
 			"if p.row, p.replayed = stored[key]; p.replayed && p.row.Body == p.body {\n\t\t\tp.clientID, p.replayed = uuid.New(), false\n\t\t} else if p.replayed {"},
 	}, nil},
 	{"lost-commit", "an error at the commit is answered as success", ackedOnce, []edit{
 		{"db/chat/store.go", "return tx.Commit()", "_ = tx.Commit()\n\treturn nil"},
 	}, []string{"break-at-commit"}},
 	{"skipped-seq", "a number is left out now and then", noHoles, []edit{
-		{"db/chat/post.go", "c.LastSeq++\n", "c.LastSeq += 1 + (c.LastRev%5)/4\n"},
+		{"db/chat/message.go", "c.LastSeq++\n", "c.LastSeq += 1 + (c.LastRev%5)/4\n"},
 	}, nil},
 	{"wrong-person", "somebody else's windows are told", strangers, []edit{
 		{"db/chat/message.go", "Type: EventMessage, To: m.Recipient.ID,", "Type: EventMessage, To: m.Recipient.ID ^ 4,"},

@@ -186,3 +186,63 @@ func (s *Store) findStandings(ctx context.Context, keys [][]byte) ([]queries.Sta
 	}
 	return s.q.Standings(ctx, members)
 }
+
+// openConversations locks the group's conversations until the transaction ends, and makes those that have no message
+// yet.
+func openConversations(ctx context.Context, q *queries.Queries, group []*posting) (map[queries.Pair]*queries.Conversation, error) {
+	var pairs []queries.Pair
+	seen := map[queries.Pair]bool{}
+	for _, p := range group {
+		if pair := p.pair(); !seen[pair] {
+			seen[pair] = true
+			pairs = append(pairs, pair)
+		}
+	}
+	return lockConversations(ctx, q, pairs)
+}
+
+// lockConversations locks the pairs' conversations, and makes those that are not there. The IDs of new ones are read
+// back: not every server hands out consecutive ones to the rows of one statement.
+func lockConversations(ctx context.Context, q *queries.Queries, pairs []queries.Pair) (map[queries.Pair]*queries.Conversation, error) {
+	open := map[queries.Pair]*queries.Conversation{}
+	missing, err := lockThose(ctx, q, pairs, open)
+	if err != nil || len(missing) == 0 {
+		return open, err
+	}
+	if err := q.CreateConversations(ctx, missing); err != nil {
+		return nil, err
+	}
+	unseen, err := lockThose(ctx, q, missing, open)
+	if err != nil {
+		return nil, err
+	}
+	if len(unseen) > 0 {
+		return nil, errUnseen
+	}
+	var members []queries.Member
+	for _, pair := range missing {
+		c := open[pair]
+		members = append(members, queries.Member{UserID: c.UserLo, ConversationID: c.ID})
+		if c.UserHi != c.UserLo {
+			members = append(members, queries.Member{UserID: c.UserHi, ConversationID: c.ID})
+		}
+	}
+	return open, q.CreateMembers(ctx, members)
+}
+
+// lockThose adds the conversations that are there to open, and gives the pairs that have none.
+func lockThose(ctx context.Context, q *queries.Queries, pairs []queries.Pair, open map[queries.Pair]*queries.Conversation) (missing []queries.Pair, _ error) {
+	rows, err := q.LockConversations(ctx, pairs)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range rows {
+		open[queries.Pair{UserLo: c.UserLo, UserHi: c.UserHi}] = &c
+	}
+	for _, pair := range pairs {
+		if open[pair] == nil {
+			missing = append(missing, pair)
+		}
+	}
+	return missing, nil
+}
