@@ -2,8 +2,10 @@ package fanout
 
 import (
 	"context"
+	"encoding/binary"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -98,21 +100,36 @@ func TestManyQuestionsHoldNothingUp(t *testing.T) {
 	url := servers["sharded"](t)
 	a := answering(t, url, "a")
 	release := make(chan struct{})
-	b := startNode(t, url, func(r *Redis) { r.Answer(func([]byte) []byte { <-release; return []byte("late") }) }).ready()
-	defer close(release)
+	var answers atomic.Int64
+	b := startNode(t, url, func(r *Redis) {
+		r.Answer(func([]byte) []byte {
+			answers.Add(1)
+			<-release
+			return []byte("late")
+		})
+	}).ready()
 	b.follows(7)
-	ctx, cancel := context.WithTimeout(t.Context(), AskAtMost/10)
-	defer cancel()
-	for range 3 * maxAnswering {
-		_, _, _ = a.Ask(ctx, []byte("x")) // nobody answers
-	}
-	if n := len(b.talk.busy); n > maxAnswering {
-		t.Errorf("%d answers are being made", n)
+	for n := range uint64(3 * maxAnswering) {
+		if _, err := a.tellAll(t.Context(), binary.AppendUvarint(append([]byte{questionMark}, a.node[:]...), n)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	a.Notify(canary(7, 1))
-	b.until(1)
-	a.talk.mu.Lock()
-	defer a.talk.mu.Unlock()
+	b.until(1) // it came behind the questions
+	close(release)
+	b.Close() // waits for what is under way
+	if n := answers.Load(); n != maxAnswering {
+		t.Errorf("%d answers were made at a time", n)
+	}
+}
+
+func TestQuestionsAreForgotten(t *testing.T) {
+	a := answering(t, servers["sharded"](t), "a")
+	for range 3 {
+		if _, _, err := a.Ask(t.Context(), []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if len(a.talk.open) != 0 {
 		t.Errorf("%d questions are kept", len(a.talk.open))
 	}
@@ -136,6 +153,25 @@ func TestDamagedTalk(t *testing.T) {
 	}
 	if heard := n.events(); len(heard) > 0 {
 		t.Errorf("windows hear of it: %+v", heard)
+	}
+}
+
+// Every node hears every answer, and takes those to its own questions alone.
+func TestAnswersToOthers(t *testing.T) {
+	n := newNode(t, servers["sharded"](t))
+	number, heard := n.talk.begin()
+	answer := func(to nodeID) string {
+		return string(binary.AppendUvarint(append([]byte("A12345678"), to[:]...), number)) + "yes"
+	}
+	if n.Redis.heard(answer(nodeID{1})); len(heard) != 0 {
+		t.Errorf("another node's answer was taken: %q", <-heard)
+	}
+	if n.Redis.heard(answer(n.node)); len(heard) != 1 || string(<-heard) != "yes" {
+		t.Error("this node's own answer was not taken")
+	}
+	n.talk.end(number)
+	if n.Redis.heard(answer(n.node)); len(heard) != 0 {
+		t.Error("an answer that came too late was taken")
 	}
 }
 

@@ -24,9 +24,10 @@ func TestStatsCountPushesAndEnds(t *testing.T) {
 		three, conn := open(h, 2, "c")
 		four, _ := open(h, 3, "d")
 		h.Push(1, []byte("x"))
+		h.Push(1, []byte("x"))
 		h.Push(2, []byte("y"))
 		h.Push(9, []byte("nobody's"))
-		if got := h.Stats(); got.Windows != 4 || got.Pushes != 3 {
+		if got := h.Stats(); got.Windows != 4 || got.Pushes != 5 {
 			t.Errorf("counted %+v", got)
 		}
 		one.Close(CloseRevoked, "signed out")
