@@ -123,8 +123,9 @@ func (s *Server) App() *fiber.App { return s.app }
 // Windows says how many windows are open on this node.
 func (s *Server) Windows() int { return s.hub.Count() }
 
-// Serve answers requests from the listener until Shutdown.
-func (s *Server) Serve(l net.Listener) error { return s.app.Listener(l) }
+// Serve answers requests from the listener until Shutdown. While no connection can be accepted, for want of file
+// descriptors above all, it waits.
+func (s *Server) Serve(l net.Listener) error { return s.app.Listener(newPatientListener(l, s.Logger)) }
 
 // Drain says on /readyz that this node is about to stop, so that proxies send requests elsewhere. It goes on to serve.
 func (s *Server) Drain() { s.draining.Store(true) }
