@@ -17,6 +17,7 @@ import (
 type brokenNodes struct {
 	*fanout.Memory
 	broken   atomic.Bool
+	silent   atomic.Bool // another node is, no more than that
 	deliver  func(chat.Event)
 	awaited  atomic.Int64
 	awaiting func()
@@ -36,6 +37,9 @@ func (b *brokenNodes) Subscribe(deliver func(chat.Event)) {
 func (b *brokenNodes) Ready() error {
 	if b.broken.Load() {
 		return errors.New("Redis is away")
+	}
+	if b.silent.Load() {
+		return fmt.Errorf("%w: host process 1", fanout.ErrPeerSilent)
 	}
 	return nil
 }

@@ -2,11 +2,13 @@ package handlers
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
 
+	"parley/handlers/fanout"
 	"parley/views"
 )
 
@@ -22,6 +24,7 @@ type readiness struct {
 var (
 	readyOK       = readiness{Status: "ok"}
 	readyDegraded = readiness{"degraded", "other nodes can't be told or heard, so what is written there arrives within 10 s instead of at once"}
+	readyMissing  = readiness{"degraded", "another node can't be heard, so what is written there arrives within 10 s instead of at once"}
 	readyStopping = readiness{"stopping", "use another node"}
 )
 
@@ -37,7 +40,10 @@ func (s *Server) ready(c *fiber.Ctx) error {
 	if err := s.Store.Ready(ctx); err != nil {
 		return err
 	}
-	if s.Fanout.Ready() != nil {
+	switch err := s.Fanout.Ready(); {
+	case errors.Is(err, fanout.ErrPeerSilent):
+		return sayReady(c, http.StatusOK, readyMissing)
+	case err != nil:
 		return sayReady(c, http.StatusOK, readyDegraded)
 	}
 	return sayReady(c, http.StatusOK, readyOK)
@@ -66,8 +72,11 @@ func (s *Server) leaving(c *fiber.Ctx) error {
 
 // noticed puts onto the admin pages what admins should know of this node.
 func (s *Server) noticed(c *fiber.Ctx) error {
-	if s.Fanout.Ready() != nil {
-		c.SetUserContext(views.Degraded(c.UserContext()))
+	switch err := s.Fanout.Ready(); {
+	case errors.Is(err, fanout.ErrPeerSilent):
+		c.SetUserContext(views.Degraded(c.UserContext(), views.NodeSilent))
+	case err != nil:
+		c.SetUserContext(views.Degraded(c.UserContext(), views.RedisAway))
 	}
 	return c.Next()
 }

@@ -351,6 +351,17 @@ func TestReadyWhileOtherNodesCannotBeHeard(t *testing.T) {
 	if said != readyDegraded {
 		t.Errorf("says %+v", said)
 	}
+	nodes.silent.Store(true) // is what is to be said only where nothing worse is true
+	w.nobody().get("/readyz", asJSON).want(200).into(&said)
+	if said != readyDegraded {
+		t.Errorf("says %+v", said)
+	}
+	nodes.set(false)
+	w.nobody().get("/readyz").want(200).wantText("degraded: another node", "within 10 s").wantNoText("process 1")
+	w.nobody().get("/readyz", asJSON).want(200).into(&said)
+	if said != readyMissing {
+		t.Errorf("says %+v", said)
+	}
 	w.db.Close()
 	w.nobody().get("/readyz").want(503)
 }
@@ -391,4 +402,6 @@ func TestAdminsSeeThatANodeIsDegraded(t *testing.T) {
 		}
 		root.get("/conversations", asPage).want(200).wantNoText("Degraded")
 	}
+	nodes.silent.Store(true)
+	root.get("/admin/audit", asPage).want(200).wantText("another node can’t be heard").wantNoText("Redis can’t be reached", "process 1")
 }

@@ -126,7 +126,8 @@ func goldens() map[string]templ.Component {
 		"error-fragment":         ErrorFragment("", "No <b>."),
 		"app":                    In(App(frame), ThreadPane(thread())),
 		"app-admin":              In(App(Frame{Viewing: Viewing{root, viewing.Now, viewing.Zone}, Title: "Conversations"}), NoConversation()),
-		"admin-degraded":         degraded(AuditEvents(AuditLog{Viewing: viewing})),
+		"admin-degraded":         degraded(RedisAway, AuditEvents(AuditLog{Viewing: viewing})),
+		"admin-node-silent":      degraded(NodeSilent, AuditEvents(AuditLog{Viewing: viewing})),
 		"trace":                  MessageFacts(viewing, factsOfOne(), traced()),
 		"trace-forgotten":        MessageFacts(viewing, factsOfOne(), Trace{Nodes: []TraceNode{{Name: "one:8080", Since: at("2026-11-23 09:00:00"), Forgotten: true}}}),
 		"live":                   LivePlots(live(0, 5, 3.25)),
@@ -136,9 +137,9 @@ func goldens() map[string]templ.Component {
 	}
 }
 
-// degraded shows an admin page on a node that can't reach the others.
-func degraded(component templ.Component) templ.Component {
-	return templ.ComponentFunc(func(ctx context.Context, w io.Writer) error { return component.Render(Degraded(ctx), w) })
+// degraded shows an admin page on a node that does without word of others.
+func degraded(why Degradation, component templ.Component) templ.Component {
+	return templ.ComponentFunc(func(ctx context.Context, w io.Writer) error { return component.Render(Degraded(ctx, why), w) })
 }
 
 // Each view is what its golden file shows. After a change that is meant: go test ./views -update, and read the diff.

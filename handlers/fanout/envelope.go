@@ -14,7 +14,17 @@ import (
 // it, and one that misses it reads zero.
 const envelopeVersion = 1
 
+// A sign of life and a goodbye begin with these instead of a version, and end with the node's name. A node of a version
+// that doesn't know them takes them for envelopes of a later one, which it ignores.
+const (
+	signAlive   = 'a'
+	signGoodbye = 'g'
+)
+
 const nodeLen = 8
+
+// maxName bounds what is shown of another node's name.
+const maxName = 100
 
 // nodeID tells a node's own envelopes from others'. It is random, and another one after each start.
 type nodeID [nodeLen]byte
@@ -40,6 +50,19 @@ func appendText(to []byte, text string) []byte {
 // sentBy says whether an envelope is a node's own, without opening it.
 func sentBy(envelope string, node nodeID) bool {
 	return len(envelope) > nodeLen && envelope[1:1+nodeLen] == string(node[:])
+}
+
+func appendSign(to []byte, sign byte, node nodeID, name string) []byte {
+	return append(append(append(to, sign), node[:]...), name...)
+}
+
+// openSign gives what is no sign of a node's as 0.
+func openSign(envelope string) (sign byte, node nodeID, name string) {
+	if len(envelope) <= nodeLen || envelope[0] != signAlive && envelope[0] != signGoodbye {
+		return 0, node, ""
+	}
+	name = envelope[1+nodeLen:]
+	return envelope[0], nodeID([]byte(envelope[1 : 1+nodeLen])), name[:min(len(name), maxName)]
 }
 
 // stamped adds when the envelope was sent, by its node's clock.

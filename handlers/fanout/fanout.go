@@ -21,7 +21,7 @@ type Fanout interface {
 	// Await returns when a followed user's events come here from every node. It waits for a bounded time and not at all
 	// while other nodes can't be heard: then the user's windows are told to look when they can.
 	Await(ctx context.Context, user uint64)
-	// Ready gives an error while other nodes can't be told or heard.
+	// Ready gives an error while other nodes can't be told or heard; it is ErrPeerSilent where that is one of them only.
 	Ready() error
 	// Ask puts a question to all other nodes. It gives the answers that came within AskAtMost, and how many nodes were
 	// asked. The error says that nobody could be.

@@ -236,12 +236,20 @@ func (l *lane) confirm(text string) {
 	rose, late, any := l.confirmUntil(mark)
 	if rose {
 		l.r.health.mends(l)
+		l.hears(true)
 		if any {
 			l.r.deliver(chat.Event{Type: chat.EventCheck})
 		}
 	}
 	for _, user := range late {
 		l.r.deliver(chat.Event{Type: chat.EventCheck, To: user})
+	}
+}
+
+// hears notes whether other nodes' signs of life come here. They come by the first lane.
+func (l *lane) hears(can bool) {
+	if l.n == 0 {
+		l.r.peers.hear(can)
 	}
 }
 
@@ -280,6 +288,7 @@ func (f *follower) release() {
 
 // fall notes that nobody is heard any more. Nobody waits for that to change.
 func (l *lane) fall() {
+	l.hears(false)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.up = false

@@ -31,8 +31,9 @@ const (
 type publisher struct {
 	r      *Redis
 	wake   chan struct{}
-	told   time.Time // when nodes were last told to look; used by run alone
 	oldest time.Time // when the oldest of what is being sent was added; used by run alone
+	// Used by run alone: when nodes were last told to look, and when they last heard from this one.
+	told, beaten time.Time
 
 	mu       sync.Mutex
 	queue    []chat.Event
@@ -79,8 +80,9 @@ func signal(wake chan struct{}) {
 
 // run sends until ctx ends, and then what still waits. An exchange that is under way is not cut off by ctx.
 func (p *publisher) run(ctx context.Context) {
-	tick := time.NewTicker(tellEvery)
+	tick := time.NewTicker(min(tellEvery, beatEvery))
 	defer tick.Stop()
+	signal(p.wake) // others are to know of this node at once
 	var last time.Time
 	for ; ctx.Err() == nil; last = time.Now() {
 		select {
@@ -93,9 +95,12 @@ func (p *publisher) run(ctx context.Context) {
 			p.outlast(ctx, err)
 		}
 	}
+	if !p.isAway() {
+		_ = p.say(context.WithoutCancel(ctx), signGoodbye) // without it others miss this node for a while
+	}
 }
 
-// sendAll sends until nothing waits, and tells nodes of what was lost before.
+// sendAll sends until nothing waits, says that this node is there, and tells nodes of what was lost before.
 func (p *publisher) sendAll(ctx context.Context) error {
 	for {
 		batch, lost := p.take()
@@ -104,6 +109,11 @@ func (p *publisher) sendAll(ctx context.Context) error {
 				return p.failed(batch, err)
 			}
 			p.forgive(lost)
+		}
+		if time.Since(p.beaten) >= beatEvery/2 { // a busy node says so when it passes by here, not by each tick
+			if err := p.beat(ctx); err != nil {
+				return p.failed(batch, err)
+			}
 		}
 		if len(batch) == 0 {
 			return nil
@@ -155,6 +165,7 @@ func (p *publisher) outlast(ctx context.Context, err error) {
 		}
 	}
 	p.r.health.mends(p)
+	signal(p.wake) // this node was missed, perhaps
 }
 
 // shut loses what waits, and all that comes until open.
@@ -163,6 +174,12 @@ func (p *publisher) shut() {
 	defer p.mu.Unlock()
 	p.lose(len(p.queue))
 	p.away, p.queue = true, nil
+}
+
+func (p *publisher) isAway() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.away
 }
 
 func (p *publisher) open() (lost uint64) {
@@ -177,6 +194,22 @@ func (p *publisher) tell(ctx context.Context) error {
 	p.told = time.Now()
 	envelope := appendEnvelope(nil, p.r.node, chat.Event{Type: chat.EventCheck})
 	return p.exchange(ctx, len(p.r.lanes), func(n int) (string, []byte) { return commonChannel(n), envelope })
+}
+
+// beat tells all other nodes that this one is there. At the first time it isn't known yet what the server has.
+func (p *publisher) beat(ctx context.Context) error {
+	if p.beaten.IsZero() {
+		if err := p.r.look(ctx, commonChannel(0)); err != nil {
+			return err
+		}
+	}
+	p.beaten = time.Now()
+	return p.say(ctx, signAlive)
+}
+
+func (p *publisher) say(ctx context.Context, sign byte) error {
+	text := appendSign(nil, sign, p.r.node, p.r.name)
+	return p.exchange(ctx, 1, func(int) (string, []byte) { return commonChannel(0), text })
 }
 
 func (p *publisher) send(ctx context.Context, events []chat.Event) error {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,11 +25,16 @@ import (
 //
 // Redis is a hint, as every push is. This node's windows are told at once, without Redis. What other nodes miss while
 // Redis is away, while this node is cut off from it, or because more was notified than could be sent, their windows fetch
-// after the chat.EventCheck that follows. A node that can't reach Redis knows so, and has its own windows poll; others,
-// where they can, don't know of it, and hear of what it couldn't send when it is back.
+// after the chat.EventCheck that follows. A node that can't reach Redis knows so, and has its own windows poll. The others
+// find it out by its silence: each node says every second that it is there, and one that has been heard and falls silent
+// without a goodbye has the others' windows poll as well, within peerSilence, until it is heard again; or for peerMissed,
+// when it is taken for dead. So a node that was killed costs the others two minutes of polling. Not found out are a node
+// that was already cut off when it, or whoever should miss it, started, and one that is cut off for longer than
+// peerMissed: what they couldn't send others hear of when they are back.
 type Redis struct {
 	client    redis.UniversalClient
 	node      nodeID
+	name      string // for people
 	deliver   func(chat.Event)
 	lanes     []*lane
 	publisher *publisher
@@ -36,6 +42,7 @@ type Redis struct {
 	counts    counts
 	talk      *talk
 	tracer    chat.Tracer // nil where nobody wants to know
+	peers     *peers
 	plain     atomic.Bool // the server has no sharded channels
 	stop      context.CancelFunc
 	running   sync.WaitGroup
@@ -75,6 +82,8 @@ func NewRedis(address string, log *slog.Logger) (*Redis, error) {
 	redis.SetLogger(quiet{log})
 	r := &Redis{client: client, health: newHealth(log), counts: newCounts(), talk: newTalk(), deliver: func(chat.Event) {}}
 	_, _ = rand.Read(r.node[:]) // never fails since Go 1.24
+	r.name = nodeName()
+	r.peers = newPeers(log, func() { r.deliver(chat.Event{Type: chat.EventCheck}) })
 	r.publisher = newPublisher(r)
 	lanes := 1
 	if _, cluster := client.(*redis.ClusterClient); cluster {
@@ -84,6 +93,12 @@ func NewRedis(address string, log *slog.Logger) (*Redis, error) {
 		r.lanes = append(r.lanes, newLane(r, n))
 	}
 	return r, nil
+}
+
+// nodeName tells people which process a node is.
+func nodeName() string {
+	host, _ := os.Hostname() // the number alone is better than nothing
+	return host + " process " + strconv.Itoa(os.Getpid())
 }
 
 // connect makes a client, which dials when it is first used. Nothing is tried twice: whoever fails reports it, so that
@@ -131,6 +146,7 @@ func (r *Redis) Subscribe(deliver func(chat.Event)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.stop = cancel
 	r.running.Go(func() { r.publisher.run(ctx) })
+	r.running.Go(func() { r.peers.run(ctx) })
 	for _, l := range r.lanes {
 		r.health.starts(l)
 		r.running.Go(func() { l.run(ctx) })
@@ -154,12 +170,12 @@ func (r *Redis) Unfollow(user uint64) { r.laneOf(user).unfollow(user) }
 // Await implements Fanout.
 func (r *Redis) Await(ctx context.Context, user uint64) { r.laneOf(user).await(ctx, user) }
 
-// Ready implements Fanout.
+// Ready implements Fanout. Its error is ErrPeerSilent while all is well but for other nodes' silence.
 func (r *Redis) Ready() error {
 	if err := r.health.err(); err != nil {
 		return fmt.Errorf("redis can't be reached: %w", err)
 	}
-	return nil
+	return r.peers.err()
 }
 
 // Lost is how many events could not be sent to other nodes since the start.
@@ -198,9 +214,16 @@ func (r *Redis) heard(envelope string) {
 	if envelope == "" || sentBy(envelope, r.node) || r.heardTalk(envelope) {
 		return // a question about the server, the echo of what was delivered here already, or no event
 	}
-	if e, sent, err := openStamped(envelope); err == nil {
-		r.deliver(e)
-		r.counts.heard(sent)
+	switch sign, node, name := openSign(envelope); sign {
+	case signAlive:
+		r.peers.beat(node, name)
+	case signGoodbye:
+		r.peers.leave(node)
+	default:
+		if e, sent, err := openStamped(envelope); err == nil {
+			r.deliver(e)
+			r.counts.heard(sent)
+		}
 	}
 }
 
