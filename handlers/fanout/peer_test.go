@@ -162,6 +162,9 @@ func TestRedisNoticesANodeThatIsCutOff(t *testing.T) {
 				t.Errorf("the node that is cut off says %v", err)
 			}
 			b.checked(0)
+			if a.hearsSince() != (time.Time{}) || b.hearsSince().IsZero() {
+				t.Error("the one that is cut off waits for the other's signs of life")
+			}
 			way.close(false)
 			b.ready()
 			b.checked(0)
@@ -247,6 +250,12 @@ func TestSigns(t *testing.T) {
 	if _, _, name := openSign(string(appendSign(nil, signAlive, id, strings.Repeat("x", 1000)))); len(name) != maxName {
 		t.Errorf("a name has %d octets", len(name))
 	}
+}
+
+func (n *node) hearsSince() time.Time {
+	n.peers.mu.Lock()
+	defer n.peers.mu.Unlock()
+	return n.peers.hears
 }
 
 // knows says whether a node has heard another's signs of life, and no goodbye.
