@@ -29,20 +29,32 @@ type fakeConn struct {
 	bound   time.Time
 	writing int
 	overlap bool
-	wrote   []wrote
+	room    int         // how many octets TryWrite still takes
+	tried   int         // calls of TryWrite
+	wire    []byte      // all that was written
+	ended   bool        // a write failed: nothing may follow it
+	late    bool        // something did
 	reads   []time.Time // the read deadlines that were set
-}
-
-// wrote is a frame that came whole.
-type wrote struct {
-	op   byte
-	data []byte
 }
 
 func newFakeConn() *fakeConn { return &fakeConn{changed: make(chan struct{})} }
 
-// TryWrite has no room: each frame goes by WriteBy, so that a test sees the writer of a slow connection.
-func (c *fakeConn) TryWrite([]byte) (int, error) { return 0, nil }
+// TryWrite takes what there is room for. At first that is nothing: each frame goes by WriteBy, so that a test sees the
+// writer of a slow connection.
+func (c *fakeConn) TryWrite(data []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tried++
+	c.late, c.overlap = c.late || c.ended, c.overlap || c.writing > 0
+	if c.broken {
+		c.ended = true
+		return 0, os.ErrClosed
+	}
+	n := min(c.room, len(data))
+	c.room -= n
+	c.wire = append(c.wire, data[:n]...)
+	return n, nil
+}
 
 func (c *fakeConn) WriteBy(deadline time.Time, data []byte) error {
 	c.mu.Lock()
@@ -54,10 +66,12 @@ func (c *fakeConn) WriteBy(deadline time.Time, data []byte) error {
 	for c.stuck && time.Now().Before(c.bound) {
 		c.wait()
 	}
+	c.late = c.late || c.ended
 	if c.stuck || c.broken {
+		c.ended = true
 		return os.ErrDeadlineExceeded
 	}
-	c.wrote = append(c.wrote, wrote{data[0] & 0x0f, data[2:]})
+	c.wire = append(c.wire, data...)
 	return nil
 }
 
@@ -100,19 +114,47 @@ func (c *fakeConn) readDeadline() time.Duration {
 	return time.Until(c.reads[len(c.reads)-1])
 }
 
-// said is what was written, a word a frame: texts as they are, "ping", and "close 1008 why".
+// nextFrame takes the first frame of a server's apart, without this package's help. Of one that isn't whole it says so.
+func nextFrame(wire []byte) (op byte, data, rest []byte, whole bool) {
+	if len(wire) < 2 {
+		return 0, nil, nil, false
+	}
+	head, n := 2, uint64(wire[1])
+	switch {
+	case n == 126 && len(wire) >= 4:
+		head, n = 4, uint64(binary.BigEndian.Uint16(wire[2:]))
+	case n == 127 && len(wire) >= 10:
+		head, n = 10, binary.BigEndian.Uint64(wire[2:])
+	case n > 125:
+		return 0, nil, nil, false
+	}
+	if wire[0]&0xf0 != 0x80 || uint64(len(wire)-head) < n {
+		return 0, nil, nil, false
+	}
+	end := head + int(n)
+	return wire[0] & 0x0f, wire[head:end], wire[end:], true
+}
+
+// said is what was written, a word a frame: texts as they are, "ping", "pong what", and "close 1008 why"; "torn" is what
+// is no whole frame.
 func (c *fakeConn) said() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var words []string
-	for _, f := range c.wrote {
-		switch f.op {
-		case opText:
-			words = append(words, string(f.data))
-		case opPing:
+	for rest := c.wire; len(rest) > 0; {
+		op, data, after, whole := nextFrame(rest)
+		rest = after
+		switch {
+		case !whole:
+			words = append(words, "torn")
+		case op == opText:
+			words = append(words, string(data))
+		case op == opPing:
 			words = append(words, "ping")
-		case opClose:
-			words = append(words, fmt.Sprintf("close %d %s", binary.BigEndian.Uint16(f.data), f.data[2:]))
+		case op == opPong:
+			words = append(words, "pong "+string(data))
+		case op == opClose:
+			words = append(words, fmt.Sprintf("close %d %s", binary.BigEndian.Uint16(data), data[2:]))
 		}
 	}
 	return strings.Join(words, ",")
