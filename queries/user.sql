@@ -6,7 +6,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
 SELECT * FROM users WHERE username_key = ?;
 
 -- name: UsersByKey :many
-SELECT * FROM users WHERE username_key IN (sqlc.slice(username_keys));
+SELECT * FROM users FORCE INDEX (users_username) WHERE username_key IN (sqlc.slice(username_keys));
 
 -- name: UserByID :one
 SELECT * FROM users WHERE id = ?;

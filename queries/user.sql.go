@@ -368,7 +368,7 @@ func (q *Queries) UserByKey(ctx context.Context, usernameKey []byte) (User, erro
 }
 
 const UsersByKey = `-- name: UsersByKey :many
-SELECT id, username, username_key, display_name, search_key, email, email_key, password_hash, is_admin, created_at, disabled_at, last_seen_at FROM users WHERE username_key IN (/*SLICE:username_keys*/?)
+SELECT id, username, username_key, display_name, search_key, email, email_key, password_hash, is_admin, created_at, disabled_at, last_seen_at FROM users FORCE INDEX (users_username) WHERE username_key IN (/*SLICE:username_keys*/?)
 `
 
 func (q *Queries) UsersByKey(ctx context.Context, usernameKeys [][]byte) ([]User, error) {
