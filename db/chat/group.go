@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 
@@ -21,32 +22,48 @@ type grouped[T any] struct {
 	queue []*waiting[T]
 }
 
-// waiting is a call in the queue. It hears true when it was served, and false when it is to serve the next group.
+// waiting is a call in the queue, which hears what has become of it.
 type waiting[T any] struct {
-	call   T
-	served chan bool
+	call  T
+	hears chan outcome
 }
 
-// do returns when the call was served, or with ctx's error if that ends while it still waits for its turn.
+type outcome int
+
+const (
+	served     outcome = iota
+	itsTurn            // it is to serve the next group
+	leftBehind         // whoever served its group panicked, and nobody knows how far that had got
+)
+
+var errLeftBehind = errors.New("what was served together with this failed in an unforeseen way")
+
+// do returns when the call was served, with ctx's error if that ends while it still waits for its turn, or with
+// errLeftBehind.
 func (g *grouped[T]) do(ctx context.Context, call T) error {
 	own := &waiting[T]{call: call}
 	if g.join(own) {
-		select {
-		case served := <-own.served:
-			if served {
-				return nil
-			}
-		case <-ctx.Done():
-			if g.leave(own) {
-				return ctx.Err()
-			}
-			if <-own.served { // its turn came just then
-				return nil
-			}
+		if err := g.wait(ctx, own); err != errItsTurn {
+			return err
 		}
 	}
 	g.lead(own)
 	return nil
+}
+
+var errItsTurn = errors.New("its turn") // never leaves do
+
+func (g *grouped[T]) wait(ctx context.Context, own *waiting[T]) error {
+	var heard outcome
+	select {
+	case heard = <-own.hears:
+	case <-ctx.Done():
+		if g.leave(own) {
+			return ctx.Err()
+		}
+		heard = <-own.hears // it is being served, or its turn came just then
+	}
+	return [...]error{served: nil, itsTurn: errItsTurn, leftBehind: errLeftBehind}[heard]
 }
 
 // join says whether the call has to wait.
@@ -57,7 +74,7 @@ func (g *grouped[T]) join(own *waiting[T]) bool {
 		g.busy = true
 		return false
 	}
-	own.served = make(chan bool, 1)
+	own.hears = make(chan outcome, 1)
 	g.queue = append(g.queue, own)
 	return true
 }
@@ -81,14 +98,16 @@ func (g *grouped[T]) lead(own *waiting[T]) {
 	for _, w := range others {
 		calls = append(calls, w.call)
 	}
+	result := leftBehind
 	defer g.next()
 	defer func() {
 		for _, w := range others {
-			w.served <- true
+			w.hears <- result
 		}
 	}()
 	g.sizes.Observe(uint64(len(calls)))
 	g.serve(calls)
+	result = served
 }
 
 func (g *grouped[T]) take() []*waiting[T] {
@@ -104,7 +123,7 @@ func (g *grouped[T]) next() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.busy = len(g.queue) > 0; g.busy {
-		g.queue[0].served <- false
+		g.queue[0].hears <- itsTurn
 		g.queue = slices.Delete(g.queue, 0, 1)
 	}
 }
