@@ -71,6 +71,9 @@ func TestListenerOutlastsErrorsThatPass(t *testing.T) {
 				}
 				last = pause
 			}
+			if last := under.at[20].Sub(under.at[19]); last != longestAcceptPause {
+				t.Errorf("in the end the pause is %s", last)
+			}
 			if n := strings.Count(log.String(), "level="); n != 1 || !strings.Contains(log.String(), errno.Error()) {
 				t.Errorf("the log has %d lines:\n%s", n, log)
 			}

@@ -90,7 +90,7 @@ func inputs() map[string][2]string {
 		"a text of 2^63":             {"\x81\xff\x80" + strings.Repeat("\x00", 11), tooLarge},
 		"a short text's long form":   {"\x81\xfe\x00\x01" + masked("mask", "x"), refused},
 		"the first of two fragments": {sent(opText, "hi"), refused},
-		"a fragment of nothing":      {sent(fin|0, "hi"), refused},
+		"a fragment of nothing":      {sent(fin, "hi"), refused},
 		"something after a text":     {sent(fin|opText, "hi") + sent(fin|opPing, "1"), refused},
 		"a ping, then a text":        {sent(fin|opPing, "1") + sent(fin|opText, "hi"), "pong 1," + refused},
 		"a ping in two fragments":    {sent(opPing, "1"), protocol},
@@ -310,12 +310,14 @@ func dialled(t *testing.T, h *Hub) (client *websocket.Conn, over func()) {
 		w.Attach(pipeConn{near})
 		w.Read(near)
 	}()
-	_ = far.SetDeadline(time.Now().Add(10 * time.Second)) // a pipe's is always set
-	client, _, err := websocket.NewClient(far, &url.URL{Scheme: "ws", Host: "h", Path: "/"}, nil, 0, 0)
+	t.Cleanup(func() { far.Close(); <-ended })
+	dialer := websocket.Dialer{NetDial: func(string, string) (net.Conn, error) { return far, nil }, HandshakeTimeout: 10 * time.Second}
+	client, _, err := dialer.Dial("ws://h/", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return client, func() { <-ended; far.Close() }
+	_ = far.SetDeadline(time.Now().Add(10 * time.Second)) // a pipe's is always set
+	return client, func() { <-ended }
 }
 
 // Another's client reads what this package writes, in each form of the length, and is understood.
