@@ -66,7 +66,7 @@ func TestOpenForcesWhatParleyReliesOn(t *testing.T) {
 		"time_zone":                "+00:00",
 		"collation_connection":     "utf8mb4_bin",
 		"character_set_client":     "utf8mb4",
-		"innodb_lock_wait_timeout": "10",
+		"innodb_lock_wait_timeout": "1",
 	} {
 		var got string
 		if err := pool.QueryRow("SELECT @@SESSION." + variable).Scan(&got); err != nil || got != want {

@@ -74,8 +74,9 @@ func (t boundTx) end(ctx context.Context, statement string) error {
 }
 
 // maxPrepared is how many statements a connection keeps prepared. Parley has some ninety, and the grouped ones come in
-// as many lengths as groups have; MySQL's own limit is 16,382 for the whole server (max_prepared_stmt_count).
-const maxPrepared = 512
+// as many lengths as groups have. MySQL's own limit is 16,382 for the whole server (max_prepared_stmt_count), which with
+// 16 connections each is enough for five Parleys at least; beyond it they prepare more often.
+const maxPrepared = 192
 
 // prepare finds or prepares a statement. One that finds no room is prepared in the place of any other.
 func (c *boundConn) prepare(ctx context.Context, query string) (driver.Stmt, error) {
@@ -83,6 +84,12 @@ func (c *boundConn) prepare(ctx context.Context, query string) (driver.Stmt, err
 		return stmt, nil
 	}
 	stmt, err := c.PrepareContext(ctx, query)
+	if tooManyPrepared(err) {
+		for other := range c.statements {
+			c.forget(other)
+		}
+		stmt, err = c.PrepareContext(ctx, query)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -147,6 +154,12 @@ func withPrepared[T any](ctx context.Context, c *boundConn, query string, run fu
 		return result, err
 	}
 	return run(stmt)
+}
+
+// tooManyPrepared says that the whole server has as many prepared statements as it takes.
+func tooManyPrepared(err error) bool {
+	said, ok := errors.AsType[*mysql.MySQLError](err)
+	return ok && said.Number == 1461 // ER_MAX_PREPARED_STMT_COUNT_REACHED
 }
 
 // unprepared says whether the server has no use for a prepared statement any more: because a proxy brought us to

@@ -98,15 +98,17 @@ func upgrade(s *Server) fiber.Handler {
 		Origins:         []string{"*"}, // ownOrigin has looked already, and at more than a fixed list
 		ReadBufferSize:  minBuffer,     // neither buffer is ever used
 		WriteBufferSize: minBuffer,
-		RecoverHandler:  func(*contrib.Conn) { s.containWindow() }, // the default one writes the panic to the client
+		RecoverHandler:  func(*contrib.Conn) { s.windowFailed(recover()) }, // the default one writes the panic to the client
 	})
 }
 
 const minBuffer = 125
 
 // containWindow keeps a panic to its window.
-func (s *Server) containWindow() {
-	if p := recover(); p != nil {
+func (s *Server) containWindow() { s.windowFailed(recover()) }
+
+func (s *Server) windowFailed(p any) {
+	if p != nil {
 		s.Logger.Error("a window failed", "panic", p, "stack", string(debug.Stack()))
 	}
 }
@@ -116,20 +118,22 @@ func (s *Server) containWindow() {
 // returns. The wrapper goes back to a pool then: a push through it would reach whoever got it next.
 func (s *Server) takeOver(wrapper *contrib.Conn) {
 	conn := wrapper.NetConn()
-	window, ok := wrapper.Locals(windowKey).(*hub.Window)
-	if !ok {
-		conn.Close()
-		return
-	}
+	window := wrapper.Locals(windowKey).(*hub.Window)
+	taken := false
+	defer func() {
+		if !taken {
+			s.hub.Remove(window)
+			conn.Close()
+		}
+	}()
 	early, err := buffered(conn)
 	tcp := conn.(interface{ UnsafeConn() net.Conn }).UnsafeConn()
 	raw, rawErr := tcp.(syscall.Conn).SyscallConn()
 	if err = errors.Join(err, rawErr); err != nil {
 		s.Logger.Debug("a window's connection ended at once", "error", err)
-		s.hub.Remove(window)
-		conn.Close()
 		return
 	}
+	taken = true
 	go s.serveWindow(window, windowConn{tcp, raw}, early)
 }
 

@@ -34,9 +34,10 @@ type rememberedPage struct {
 const (
 	// pageFor bounds how long a page can be behind what no event tells of, such as a new display name or the next day.
 	pageFor = 2 * time.Second
-	// maxPeople and maxPages (for each of them) bound the memory to some 30 MB.
-	maxPeople = 500
+	// maxPeople, maxPages for each of them, and maxPage (in octets, twice that of a usual one) bound the memory to 32 MB.
+	maxPeople = 250
 	maxPages  = 4
+	maxPage   = 32 << 10
 )
 
 func newPageMemory() *pageMemory { return &pageMemory{people: map[uint64]*personPages{}} }
@@ -91,7 +92,11 @@ func (a *asking) find() (rememberedPage, bool) {
 	a.memory.mu.Lock()
 	defer a.memory.mu.Unlock()
 	p, ok := a.of.pages[a.key]
-	return p, ok && time.Now().Before(p.until)
+	if ok && time.Now().After(p.until) {
+		delete(a.of.pages, a.key)
+		return p, false
+	}
+	return p, ok
 }
 
 // answered sends the page if it is remembered and nothing has changed since.
@@ -118,6 +123,9 @@ func (a *asking) answered(c *fiber.Ctx, store *chat.Store) (bool, error) {
 // keep remembers what was answered, if nothing was to be forgotten meanwhile.
 func (a *asking) keep(c *fiber.Ctx, t chat.Thread, clientID string) {
 	if a == nil || t.Conversation.ID == 0 || c.Response().StatusCode() != fiber.StatusOK {
+		return
+	}
+	if len(c.Response().Body()) > maxPage {
 		return
 	}
 	html := bytes.Clone(c.Response().Body())

@@ -27,8 +27,8 @@ type edit struct{ file, old, new string }
 // plants are the bugs that a run must find. When the source changes under one, plantInto says so.
 var plants = []plant{
 	{"early-push", "windows are told before the commit", afterCommit, []edit{
-		{"db/chat/message.go", "return s.write(ctx, q, rows, open)",
-			"if err = s.write(ctx, q, rows, open); err == nil {\n\t\ts.posted(group)\n\t\ttime.Sleep(20 * time.Millisecond)\n\t}\n\treturn err"},
+		{"db/chat/message.go", "return s.write(ctx, q, rows, open, known)",
+			"if err = s.write(ctx, q, rows, open, known); err == nil {\n\t\ts.posted(group)\n\t\ttime.Sleep(20 * time.Millisecond)\n\t}\n\treturn err"},
 	}, nil},
 	{"doubled-retry", "a retry under the same client ID stores a second message", ackedOnce, []edit{
 		{"db/chat/message.go", "if p.row, p.replayed = stored[key]; p.replayed {",

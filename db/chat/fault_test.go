@@ -492,3 +492,57 @@ func TestReadsWithoutADatabase(t *testing.T) {
 		}
 	}
 }
+
+// Somebody holds one conversation: sends to others go on, whether or not they wait for their turn together with it.
+func TestHeldConversationHoldsNobodyElseUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	people := w.people(t, "held", "holder", "a", "b", "c", "d", "e", "f", "g", "h")
+	held := w.send(t, people[0], people[1], "first")
+	for i := 2; i < len(people); i += 2 {
+		w.send(t, people[i], people[i+1], "first")
+	}
+	h := hold(t, w, "UPDATE conversations SET last_seq = last_seq + 0 WHERE id = ?", held.ID.Conversation)
+	var stuck, free []*sending
+	for range 3 {
+		stuck = append(stuck, w.begin(people[0], chat.Draft{Recipient: people[1].Username, Body: "stuck", ClientID: uuid.NewString()}))
+		for i := 2; i < len(people); i += 2 {
+			free = append(free, w.begin(people[i], chat.Draft{Recipient: people[i+1].Username, Body: "free", ClientID: uuid.NewString()}))
+		}
+	}
+	for _, s := range free {
+		s.wait(t)
+		if s.err != nil || s.took > 4*time.Second { // a moment longer than a lock is waited for, twice
+			t.Errorf("%s: %v after %s", s.d.Recipient, s.err, s.took)
+		}
+	}
+	h.release()
+	for _, s := range stuck {
+		s.wait(t)
+		if s.err != nil {
+			t.Error(s.err)
+		}
+	}
+}
+
+// A server that takes no more prepared statements serves all the same.
+func TestServerWithTooManyPreparedStatements(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.two(t)
+	var limit int
+	if err := w.db.QueryRow("SELECT @@max_prepared_stmt_count").Scan(&limit); err != nil {
+		t.Fatal(err)
+	}
+	w.send(t, alice, bob, "before")
+	var name string
+	var used int
+	if err := w.db.QueryRow("SHOW GLOBAL STATUS LIKE 'Prepared_stmt_count'").Scan(&name, &used); err != nil && !errors.Is(err, sql.ErrNoRows) {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { mustExec(t, w.db, fmt.Sprint("SET GLOBAL max_prepared_stmt_count = ", limit)) })
+	mustExec(t, w.db, fmt.Sprint("SET GLOBAL max_prepared_stmt_count = ", used+1))
+	w.send(t, alice, bob, "during")
+	if _, err := w.Conversations(t.Context(), bob, chat.ConversationQuery{}); err != nil {
+		t.Error(err)
+	}
+}

@@ -41,6 +41,9 @@ var errLeftBehind = errors.New("what was served together with this failed in an 
 // do returns when the call was served, with ctx's error if that ends while it still waits for its turn, or with
 // errLeftBehind.
 func (g *grouped[T]) do(ctx context.Context, call T) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	own := &waiting[T]{call: call}
 	if g.join(own) {
 		if err := g.wait(ctx, own); err != errItsTurn {

@@ -50,7 +50,7 @@ func Fault(err error) error { return fault(err, "") }
 
 // importTries is how often a bit is tried that met a lock of the running server. Each try waits for itself in the
 // database, so there is no pause between them.
-const importTries = 5
+const importTries = 50
 
 // inTx runs f in a transaction, again after a deadlock or a lock time-out. Unlike Store's inTx it does not go on after
 // a lost connection: nobody waits for an answer, and a lock that the caller holds went with the connection.

@@ -152,12 +152,18 @@ func (s *Store) newLanes() *[postLanes]grouped[*posting] {
 // post stores a message together with all others that wait. It is not cut short by ctx's cancellation: somebody who
 // hangs up has still sent. A group's time is over with that of its oldest message; the others then go on in another.
 func (s *Store) post(ctx context.Context, p posting) (posting, error) {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return posting{}, unavailable(ctx.Err()) // nobody waits for it any more, and nothing was begun
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.patience)
 	defer cancel()
 	p.until, _ = ctx.Deadline()
 	for {
 		if err := s.lane(p.pair()).do(ctx, &p); err != nil {
 			return posting{}, unavailable(err)
+		}
+		if p.err == errAlone { // outside the lane, where nobody waits for it
+			s.postGroup([]*posting{&p})
 		}
 		if p.err == nil {
 			return p, nil
@@ -169,8 +175,8 @@ func (s *Store) post(ctx context.Context, p posting) (posting, error) {
 }
 
 // postGroup stores a group of messages in one transaction, and announces them once they are committed, each
-// conversation's in the order of seq. Where something is wrong with one of them, each is stored alone: it has its own
-// error, and the others are sent.
+// conversation's in the order of seq. Where something is wrong with one of them, each goes on alone: it has its own error,
+// and the others are sent.
 func (s *Store) postGroup(group []*posting) {
 	ctx, cancel := context.WithDeadline(context.Background(), oldest(group))
 	defer cancel()
@@ -179,6 +185,9 @@ func (s *Store) postGroup(group []*posting) {
 		home := s.home(group[0].pair().UserLo, group[0].pair().UserHi) // asked anew: the one before may be gone
 		err := s.tryTx(ctx, home, func(ctx context.Context, q *queries.Queries) error { return s.store(ctx, q, group, known) })
 		known = true
+		if len(group) > 1 && lockTimeout(err) {
+			return errAlone
+		}
 		return err
 	})
 	switch {
@@ -190,10 +199,14 @@ func (s *Store) postGroup(group []*posting) {
 		}
 	default:
 		for _, p := range group {
-			s.postGroup([]*posting{p})
+			p.err = errAlone
 		}
 	}
 }
+
+// errAlone has each of a group go on alone: one of them has a conversation that somebody else holds, or is wrong in some
+// way, and the others aren't to suffer for it.
+var errAlone = errors.New("to be stored alone")
 
 func oldest(group []*posting) time.Time {
 	until := group[0].until
@@ -258,15 +271,15 @@ func (s *Store) store(ctx context.Context, q *queries.Queries, group []*posting,
 		stored[key] = p.row
 		rows = append(rows, p.row)
 	}
-	return s.write(ctx, q, rows, open)
+	return s.write(ctx, q, rows, open, known)
 }
 
-func (s *Store) write(ctx context.Context, q *queries.Queries, rows []queries.Message, open map[queries.Pair]*queries.Conversation) error {
+func (s *Store) write(ctx context.Context, q *queries.Queries, rows []queries.Message, open map[queries.Pair]*queries.Conversation, known bool) error {
 	if len(rows) == 0 {
 		return nil
 	}
 	err := q.CreateMessages(ctx, rows)
-	if duplicateKey(err) {
+	if duplicateKey(err) && !known { // otherwise it is no client ID that is there twice
 		return errStored
 	}
 	if err != nil {

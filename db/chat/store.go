@@ -226,6 +226,12 @@ func duplicateKey(err error) bool {
 	return ok && server.Number == 1062 // ER_DUP_ENTRY
 }
 
+// lockTimeout is for a statement that met a row which somebody else held for too long.
+func lockTimeout(err error) bool {
+	server, ok := errors.AsType[*mysql.MySQLError](err)
+	return ok && server.Number == 1205 // ER_LOCK_WAIT_TIMEOUT
+}
+
 // keyMissing is for a statement that names an index which is no longer there.
 func keyMissing(err error) bool {
 	server, ok := errors.AsType[*mysql.MySQLError](err)
