@@ -124,7 +124,9 @@ func (s *Store) UserByName(ctx context.Context, username string) (User, error) {
 	return userOf(row), nil
 }
 
-func nobodyCalled(username string) string { return "There is nobody called " + username + "." }
+func nobodyCalled(username string) string {
+	return "There is nobody called " + truncate(username, maxUsername) + "."
+}
 
 // AnyUser says whether there is an account at all.
 func (s *Store) AnyUser(ctx context.Context) (bool, error) {

@@ -577,3 +577,24 @@ func TestDirectoryLimitsAndCursors(t *testing.T) {
 		t.Errorf("beyond the end there are %d people: %v", len(page.Items), err)
 	}
 }
+
+// A name that nobody can have costs nothing: it isn't folded, and no query carries it.
+func TestEndlessNamesAreNobodys(t *testing.T) {
+	w := newWorld(t)
+	alice, _ := w.two(t)
+	endless := strings.Repeat("\ufdfa", 60_000)
+	if key := chat.UsernameKey(endless); len(key) > 0 {
+		t.Errorf("it has a key of %d octets", len(key))
+	}
+	_, err := w.UserByName(t.Context(), endless)
+	wantKind(t, err, chat.NotFound)
+	_, err = w.Conversation(t.Context(), alice, endless)
+	wantKind(t, err, chat.NotFound)
+	_, err = w.Authenticate(t.Context(), endless, password)
+	wantKind(t, err, chat.Denied)
+	_, _, err = w.sendDraft(alice, chat.Draft{Recipient: endless, Body: "hi"})
+	wantKind(t, err, chat.Invalid, "recipient")
+	if len(err.Error()) > 1000 {
+		t.Errorf("the error has %d octets", len(err.Error()))
+	}
+}
