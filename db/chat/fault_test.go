@@ -504,8 +504,11 @@ func TestHeldConversationHoldsNobodyElseUp(t *testing.T) {
 	}
 	h := hold(t, w, "UPDATE conversations SET last_seq = last_seq + 0 WHERE id = ?", held.ID.Conversation)
 	var stuck, free []*sending
+	stuck = append(stuck, w.begin(people[0], chat.Draft{Recipient: people[1].Username, Body: "stuck", ClientID: uuid.NewString()}))
+	eventually(t, "the wait for the lock", func() bool {
+		return count(t, w.db, "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE '-- name: LockConversations%'") > 0
+	})
 	for range 3 {
-		stuck = append(stuck, w.begin(people[0], chat.Draft{Recipient: people[1].Username, Body: "stuck", ClientID: uuid.NewString()}))
 		for i := 2; i < len(people); i += 2 {
 			free = append(free, w.begin(people[i], chat.Draft{Recipient: people[i+1].Username, Body: "free", ClientID: uuid.NewString()}))
 		}

@@ -163,7 +163,7 @@ func (s *Store) post(ctx context.Context, p posting) (posting, error) {
 			return posting{}, unavailable(err)
 		}
 		if p.err == errAlone { // outside the lane, where nobody waits for it
-			s.postGroup([]*posting{&p})
+			s.postAll([]*posting{&p}, true)
 		}
 		if p.err == nil {
 			return p, nil
@@ -177,7 +177,10 @@ func (s *Store) post(ctx context.Context, p posting) (posting, error) {
 // postGroup stores a group of messages in one transaction, and announces them once they are committed, each
 // conversation's in the order of seq. Where something is wrong with one of them, each goes on alone: it has its own error,
 // and the others are sent.
-func (s *Store) postGroup(group []*posting) {
+func (s *Store) postGroup(group []*posting) { s.postAll(group, false) }
+
+// postAll is postGroup, or what comes of one of the group when it goes on alone.
+func (s *Store) postAll(group []*posting, alone bool) {
 	ctx, cancel := context.WithDeadline(context.Background(), oldest(group))
 	defer cancel()
 	known := false // whether client IDs may be stored already
@@ -185,15 +188,15 @@ func (s *Store) postGroup(group []*posting) {
 		home := s.home(group[0].pair().UserLo, group[0].pair().UserHi) // asked anew: the one before may be gone
 		err := s.tryTx(ctx, home, func(ctx context.Context, q *queries.Queries) error { return s.store(ctx, q, group, known) })
 		known = true
-		if len(group) > 1 && lockTimeout(err) {
-			return errAlone
+		if !alone && lockTimeout(err) {
+			return errAlone // whoever waits for the lane doesn't wait for that lock
 		}
 		return err
 	})
 	switch {
 	case err == nil:
 		s.posted(group)
-	case len(group) == 1 || KindOf(err) == Unavailable:
+	case alone || KindOf(err) == Unavailable:
 		for _, p := range group {
 			p.err = err
 		}
