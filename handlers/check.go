@@ -18,7 +18,7 @@ const (
 	slowRound = 5 * time.Second
 	// Once it is over, or where something was lost at one time, all of them are told within promptRound. Never at once:
 	// each window asks the database.
-	promptRound = 1500 * time.Millisecond
+	promptRound = 800 * time.Millisecond
 	checkStep   = 100 * time.Millisecond
 	// While other nodes can't be heard, a session that one of them ended is looked for this often.
 	sessionsEvery = time.Second

@@ -23,9 +23,10 @@ const (
 	// linger is how long a user is still followed whose last window has closed: a page that is loaded anew closes its
 	// window and opens another.
 	linger = 5 * time.Second
-	// A connection on which not even the answers to pings come is dead, and its channels are read by nobody.
-	pingEvery = 500 * time.Millisecond
-	silence   = 2 * time.Second
+	// A connection on which not even the answers to pings come is dead, and its channels are read by nobody. Noticing that,
+	// connecting anew and telling the windows have five seconds together: that is how soon each page is to be right again.
+	pingEvery = 400 * time.Millisecond
+	silence   = 1200 * time.Millisecond
 )
 
 // lane is one connection that subscribes to channels, and the users it is for. One goroutine writes and one reads,
