@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fasthttp/websocket"
+
 	"parley/db/chat"
 	"parley/handlers/fanout"
 	"parley/handlers/hub"
@@ -205,6 +207,30 @@ func TestSessionsEndedElsewhereWhileOtherNodesCannotBeHeard(t *testing.T) {
 	nodes.set(false)
 	await(t, "a look at the end", func() bool { return stays.next() == check })
 	w.awaitWindows(1)
+}
+
+// A node that hears of a session's end, and one whose window opens after an end that it hasn't heard of, don't go by what
+// they remember.
+func TestSessionsEndedElsewhereAreNotRemembered(t *testing.T) {
+	w := newWorld(t, func(_ *Config, o *chat.Options) { o.RememberFor = time.Hour })
+	addr := w.listen()
+	alice := w.person("alice")
+	elsewhere := chat.New(w.db, chat.Options{})
+	session, err := elsewhere.SessionByToken(t.Context(), alice.token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	alice.get("/conversations", asJSON).want(200)
+	if err := elsewhere.EndSession(t.Context(), session); err != nil {
+		t.Fatal(err)
+	}
+	alice.get("/conversations", asJSON).want(200) // nobody has told this node
+	_, answer, err := websocket.DefaultDialer.DialContext(t.Context(), "ws://"+addr+"/ws", alice.handshakeHeader(addr))
+	if err == nil || answer == nil || answer.StatusCode != 401 {
+		t.Errorf("a window of an ended session: %v (%+v)", err, answer)
+	}
+	w.nodes.Notify(chat.Event{Type: chat.EventSessionEnded, To: alice.user.ID, Session: session.Hash})
+	alice.get("/conversations", asJSON).want(401)
 }
 
 // A session that was ended while nobody could tell, and just before they could again, is found as well.

@@ -44,6 +44,7 @@ func pushed(e chat.Event) []byte {
 func (s *Server) deliver(e chat.Event) {
 	s.pages.forget(e.To)
 	if e.Type == chat.EventSessionEnded {
+		s.Store.SessionEnded(e.To, e.Session)
 		s.hub.CloseSession(e.To, e.Session, hub.CloseRevoked, "signed out")
 		return
 	}
@@ -86,8 +87,8 @@ func (s *Server) openWindow(c *fiber.Ctx) error {
 }
 
 func (s *Server) stillOpen(c *fiber.Ctx) error {
-	fresh, err := s.sessions.open(c.UserContext(), c.Cookies(s.sessions.name))
-	if err == nil && fresh.IsNew {
+	open, err := s.Store.SessionOpen(c.UserContext(), sessionOf(c))
+	if err == nil && !open {
 		return errSignedOut
 	}
 	return err

@@ -156,8 +156,8 @@ func TestMetricsOfASend(t *testing.T) {
 	if sum := got[`parley_request_duration_seconds_sum{method="POST",route="/messages"}`]; sum <= 0 || sum > patience.Seconds() {
 		t.Errorf("three requests took %v s", sum)
 	}
-	if got["parley_lookup_group_keys_sum"] < 5 {
-		t.Errorf("five requests had %v look-ups", got["parley_lookup_group_keys_sum"])
+	if n := got["parley_lookup_group_keys_sum"]; n < 3 || n > 8 { // both people's sessions and the recipient, each remembered for a while
+		t.Errorf("five requests had %v look-ups", n)
 	}
 }
 

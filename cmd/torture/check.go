@@ -44,7 +44,7 @@ var promises = []struct{ name, about string }{
 	{watermarks, "how far somebody has read never falls, on whichever device"},
 	{unread, "unread counts equal a recount"},
 	{clientIDs, "a client ID stands for one message for ever; with another body it is a conflict"},
-	{signOut, "signing out closes that session's windows within 1 s, with 1008"},
+	{signOut, "signing out ends that session on every node, and closes its windows with 1008, within 1 s"},
 	{windowRules, "a window that speaks is closed with 1008, one that speaks too much with 1009"},
 	{cleanStop, "a node that is told to stop ends well and in time, and tells its windows so"},
 	{leftOver, "in the end no window, goroutine or file descriptor is left over"},

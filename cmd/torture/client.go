@@ -26,6 +26,7 @@ type request struct {
 	within       time.Duration
 	client       string // the client ID that it is about, for the journal
 	node         *node  // nil: any
+	token        string // of the session; "": the device's own
 }
 
 // reply is what came of a request.
@@ -130,7 +131,11 @@ func (d *device) dress(q *http.Request, r request) {
 	if r.kind != "" {
 		q.Header.Set("Content-Type", r.kind)
 	}
-	if token := d.token(); token != "" {
+	token := r.token
+	if token == "" {
+		token = d.token()
+	}
+	if token != "" {
 		q.Header.Set("Cookie", "parley="+token)
 	}
 }

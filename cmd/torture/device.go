@@ -104,6 +104,10 @@ func (d *device) signOut(ctx context.Context) {
 		pause(ctx, 300*time.Millisecond)
 	}
 	d.forget()
+	if ctx.Err() == nil {
+		ended := time.Now()
+		d.w.busy.Go(func() { d.checkRefused(token, ended) })
+	}
 	if open != nil && open.token == token && ctx.Err() == nil {
 		d.checkRevoked(open, began)
 	}
@@ -130,6 +134,16 @@ func (d *device) checkRevoked(open *window, began time.Time) {
 	d.w.checks.that(signOut, inTime, "%s signed out, and its window on node %d was still open after %s", d.name, open.node, time.Since(ended))
 	if inTime {
 		d.w.checks.that(signOut, open.code == closeRevoked, "%s signed out, and its window on node %d was closed with %d", d.name, open.node, open.code)
+	}
+}
+
+// checkRefused asks every node with the token of a session that has ended. That is held to whatever is broken just then.
+func (d *device) checkRefused(token string, ended time.Time) {
+	pause(d.w.ctx, revokedWithin)
+	for _, n := range d.w.nodes {
+		got := d.do(d.w.ctx, request{method: http.MethodGet, path: "/conversations?limit=1", node: n, token: token})
+		refused := got.status == http.StatusUnauthorized || got.status >= http.StatusInternalServerError || got.status == 0
+		d.w.checks.that(signOut, refused, "%s signed out, and %s later node %d answered that session's request with %d", d.name, time.Since(ended), n.number, got.status)
 	}
 }
 

@@ -62,6 +62,10 @@ var plants = []plant{
 	{"deaf-sign-out", "signing out leaves windows open", signOut, []edit{
 		{"db/chat/session.go", "s.notifier.Notify(Event{Type: EventSessionEnded, To: session.User.ID, Session: session.Hash})", ""},
 	}, nil},
+	{"elephants-sign-out", "what is remembered of a session holds for a minute", signOut, []edit{
+		{"db/chat/store.go", "o.RememberFor = time.Second / 2", "o.RememberFor = time.Minute"},
+		{"handlers/live.go", "s.Store.SessionEnded(e.To, e.Session)", ""},
+	}, nil},
 	{"kept-window", "the hub never forgets a window", cleanStop, []edit{
 		{"handlers/live.go", "defer s.hub.Remove(window)\n", ""},
 	}, []string{"rolling-restart"}},

@@ -219,10 +219,15 @@ func (s *Store) change(ctx context.Context, actor Actor, username string, f func
 		account, err = accountOf(ctx, t, row.ID)
 		return err
 	})
-	if err == nil && c.ended {
+	if err != nil {
+		return account, err
+	}
+	s.SessionEnded(account.ID, nil) // or goes on with another name
+	s.people.memory.forget(func(_ string, row queries.User) bool { return row.ID == account.ID })
+	if c.ended {
 		s.notifier.Notify(Event{Type: EventSessionEnded, To: account.ID})
 	}
-	return account, err
+	return account, nil
 }
 
 func (c *change) endSessions(ctx context.Context) error {

@@ -8,17 +8,21 @@ import (
 	"parley/queries"
 )
 
-// lookup finds rows by a key, those for several callers in one query. Each caller asks the database all the same:
-// nothing is remembered from one group to the next.
+// lookup finds rows by a key, those for several callers in one query.
 type lookup[V any] struct {
+	memory   *memory[string, V] // for recall
 	find     func(ctx context.Context, keys [][]byte) ([]V, error)
 	keyOf    func(V) []byte
 	patience func() time.Duration // how long one query may take
 	group    grouped[*finding[V]]
 }
 
-// lookupMost is how many keys one query holds.
-const lookupMost = 128
+const (
+	// lookupMost is how many keys one query holds.
+	lookupMost = 128
+	// recallMost is how many rows recall holds, in some 2 MB: those of the people who did something in the last moment.
+	recallMost = 8192
+)
 
 type finding[V any] struct {
 	key   []byte
@@ -27,13 +31,26 @@ type finding[V any] struct {
 	err   error
 }
 
-func newLookup[V any](patience func() time.Duration, keyOf func(V) []byte, find func(context.Context, [][]byte) ([]V, error)) *lookup[V] {
-	l := &lookup[V]{find: find, keyOf: keyOf, patience: patience}
+// newLookup makes a lookup that answers recall from memory for so long.
+func newLookup[V any](recall time.Duration, patience func() time.Duration, keyOf func(V) []byte, find func(context.Context, [][]byte) ([]V, error)) *lookup[V] {
+	l := &lookup[V]{memory: newMemory[string, V](recall, recallMost), find: find, keyOf: keyOf, patience: patience}
 	l.group.most, l.group.serve = lookupMost, l.serve
 	return l
 }
 
-// get gives the row with this key, and whether there is one.
+// recall is get, or what get said of this key a moment ago.
+func (l *lookup[V]) recall(ctx context.Context, key []byte) (value V, found bool, err error) {
+	if value, found = l.memory.find(string(key)); found {
+		return value, true, nil
+	}
+	mark := l.memory.asks()
+	if value, found, err = l.get(ctx, key); found && err == nil {
+		l.memory.add(string(key), value, mark)
+	}
+	return value, found, err
+}
+
+// get asks the database for the row with this key, and whether there is one.
 func (l *lookup[V]) get(ctx context.Context, key []byte) (value V, found bool, err error) {
 	f := &finding[V]{key: key}
 	if err := l.group.do(ctx, f); err != nil {

@@ -228,7 +228,7 @@ func TestReplay(t *testing.T) {
 
 // What was sent stays sent, whatever has changed since.
 func TestReplayUnderOtherRules(t *testing.T) {
-	w := newWorld(t)
+	w := newWorldWith(t, chat.Options{RememberFor: -1})
 	alice, bob := w.two(t)
 	d := chat.Draft{Recipient: "bob", Body: strings.Repeat("long ", 10), ClientID: uuid.NewString()}
 	first, _, err := w.sendDraft(alice, d)

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -68,11 +69,13 @@ func seen(ctx context.Context, q *queries.Queries, user User, at time.Time) erro
 	return q.TouchUser(ctx, queries.TouchUserParams{LastSeenAt: nullTime(at), ID: user.ID})
 }
 
-// SessionByToken finds a session that has not expired, of a user who isn't disabled, and notes its use.
+// SessionByToken finds a session that has not expired, of a user who isn't disabled, and notes its use. A session that
+// was ended by this Store is not found from then on; one that was ended elsewhere isn't once SessionEnded has told of it,
+// and Options.RememberFor after its end at the latest.
 func (s *Store) SessionByToken(ctx context.Context, token string) (Session, error) {
 	now := s.now()
-	row, found, err := s.sessions.get(ctx, tokenHash(token))
-	if err != nil || !found {
+	row, found, err := s.sessions.recall(ctx, tokenHash(token))
+	if err != nil || !found || !now.Before(row.ExpiresAt) {
 		return Session{}, fault(orNoRow(err), "This session has ended. Sign in again.")
 	}
 	session := Session{Hash: row.IDHash, ExpiresAt: row.ExpiresAt,
@@ -83,12 +86,19 @@ func (s *Store) SessionByToken(ctx context.Context, token string) (Session, erro
 	return s.renew(ctx, session, now)
 }
 
+// SessionOpen says whether a session that SessionByToken found is still open, whatever is remembered of it.
+func (s *Store) SessionOpen(ctx context.Context, session Session) (bool, error) {
+	_, found, err := s.sessions.get(ctx, session.Hash)
+	return found, fault(err, "")
+}
+
 // renew writes nothing where another request of the same minute was first.
 func (s *Store) renew(ctx context.Context, session Session, now time.Time) (Session, error) {
 	expires := now.Add(s.lifetime)
 	changed, err := s.q.TouchSession(ctx, queries.TouchSessionParams{
 		SeenAt: now, ExpiresAt: expires, IDHash: session.Hash, SeenUntil: now.Add(-renewEvery),
 	})
+	s.SessionEnded(session.User.ID, session.Hash) // as it was
 	if err != nil || changed == 0 {
 		return session, fault(err, "")
 	}
@@ -101,8 +111,17 @@ func (s *Store) EndSession(ctx context.Context, session Session) error {
 	if _, err := s.q.DeleteSession(ctx, session.Hash); err != nil {
 		return fault(err, "")
 	}
+	s.SessionEnded(session.User.ID, session.Hash)
 	s.notifier.Notify(Event{Type: EventSessionEnded, To: session.User.ID, Session: session.Hash})
 	return nil
+}
+
+// SessionEnded is to be told of an EventSessionEnded from elsewhere, so that the session is asked for anew. No hash means
+// all of the user's sessions.
+func (s *Store) SessionEnded(user uint64, hash []byte) {
+	s.sessions.memory.forget(func(_ string, row queries.SessionsByHashRow) bool {
+		return row.ID == user && (len(hash) == 0 || bytes.Equal(row.IDHash, hash))
+	})
 }
 
 // SweepSessions deletes sessions that have expired, a bounded number a call, and says how many.

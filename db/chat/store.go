@@ -25,7 +25,7 @@ type Options struct {
 	SessionLifetime time.Duration    // how long after its last use a session ends; default 30 days
 	Now             func() time.Time // the clock; default time.Now
 	Home            Home             // which pool writes a conversation; default: the Store's own
-	RememberFor     time.Duration    // how long a message is answered from memory after its commit; default 1 s, below 0 never
+	RememberFor     time.Duration    // how long what the database said can be answered from memory; default 0.5 s, below 0 never
 }
 
 // Home gives the pool that writes the conversation between two users, the lower ID first. Two pools lead to the same
@@ -48,7 +48,7 @@ type Store struct {
 	sessions  *lookup[queries.SessionsByHashRow]
 	people    *lookup[queries.User]
 	standings *lookup[queries.Standing]
-	recent    *recent
+	recent    recent
 	counts    counts
 }
 
@@ -78,27 +78,30 @@ func New(db *sql.DB, o Options) *Store {
 		clock = time.Now
 	}
 	if o.RememberFor == 0 {
-		o.RememberFor = time.Second
+		o.RememberFor = time.Second / 2
 	}
 	s.recent = newRecent(o.RememberFor)
-	s.gather()
+	s.gather(o.RememberFor)
 	// DATETIME(6) keeps microseconds: what is stored must equal what was returned.
 	s.now = func() time.Time { return clock().UTC().Truncate(time.Microsecond) }
 	return s
 }
 
-// gather makes what has calls that come at the same time go to the database together.
-func (s *Store) gather() {
+// gather makes what has calls that come at the same time go to the database together. Who somebody is, is asked with each
+// request, and the answer holds for a moment: several requests make a page.
+func (s *Store) gather(recall time.Duration) {
 	s.counts.sendGroups, s.counts.lookupGroups = meter.Sizes(postMost), meter.Sizes(lookupMost)
 	patience := func() time.Duration { return s.patience }
-	s.sessions = newLookup(patience, func(row queries.SessionsByHashRow) []byte { return row.IDHash },
+	s.sessions = newLookup(recall, patience, func(row queries.SessionsByHashRow) []byte { return row.IDHash },
 		func(ctx context.Context, hashes [][]byte) ([]queries.SessionsByHashRow, error) {
 			return s.q.SessionsByHash(ctx, queries.SessionsByHashParams{Hashes: hashes, Now: s.now()})
 		})
-	s.people = newLookup(patience, func(row queries.User) []byte { return row.UsernameKey }, s.q.UsersByKey)
-	s.standings = newLookup(patience, func(row queries.Standing) []byte { return standingKey(row.UserID, row.ConversationID) }, s.findStandings)
+	s.people = newLookup(recall, patience, func(row queries.User) []byte { return row.UsernameKey }, s.q.UsersByKey)
+	s.standings = newLookup(never, patience, func(row queries.Standing) []byte { return standingKey(row.UserID, row.ConversationID) }, s.findStandings)
 	s.sessions.group.sizes, s.people.group.sizes, s.standings.group.sizes = s.counts.lookupGroups, s.counts.lookupGroups, s.counts.lookupGroups
 }
+
+const never = -1
 
 // MaxBodyLength is the longest message in characters (Unicode code points).
 func (s *Store) MaxBodyLength() int { return s.maxBody }
