@@ -19,8 +19,13 @@ const (
 	acceptEpisode = time.Minute
 )
 
-// passing is why a connection can't be accepted at the moment although the listener is well: accept(2).
-var passing = []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ECONNABORTED, syscall.ENOBUFS, syscall.ENOMEM}
+// passing is why a connection can't be accepted at the moment although the listener is well: accept(2), which on Linux
+// also gives errors of the network that belong to the one connection, and what a firewall forbids.
+var passing = []syscall.Errno{
+	syscall.EMFILE, syscall.ENFILE, syscall.ECONNABORTED, syscall.ENOBUFS, syscall.ENOMEM,
+	syscall.ENETDOWN, syscall.EPROTO, syscall.ENOPROTOOPT, syscall.EHOSTDOWN, syscall.EHOSTUNREACH, syscall.EOPNOTSUPP,
+	syscall.ENETUNREACH, syscall.EPERM,
+}
 
 // patientListener goes on after errors that pass. Trap: fasthttp takes each of them for the listener's end, and so a
 // burst of connections that takes the last file descriptor would end Parley.

@@ -54,7 +54,10 @@ func newTroubled(errs ...error) (*patientListener, *troubled, *logBuffer) {
 }
 
 func TestListenerOutlastsErrorsThatPass(t *testing.T) {
-	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ECONNABORTED, syscall.ENOBUFS, syscall.ENOMEM} {
+	for _, errno := range []syscall.Errno{
+		syscall.EMFILE, syscall.ENFILE, syscall.ECONNABORTED, syscall.ENOBUFS, syscall.ENOMEM,
+		syscall.EPROTO, syscall.ENETDOWN, syscall.EHOSTUNREACH, syscall.EPERM,
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			fails := make([]error, 20)
 			for i := range fails {

@@ -240,7 +240,7 @@ func (r *Redis) look(ctx context.Context, channel string) error {
 	defer cancel()
 	err := r.client.SPublish(ctx, channel, "").Err()
 	var said redis.Error
-	if errors.As(err, &said) && (strings.HasPrefix(said.Error(), "ERR ") || strings.HasPrefix(said.Error(), "NOPERM")) {
+	if errors.As(err, &said) && (strings.HasPrefix(said.Error(), "ERR unknown command") || strings.HasPrefix(said.Error(), "NOPERM")) {
 		r.plain.Store(true)
 		return r.client.Publish(ctx, channel, "").Err()
 	}
