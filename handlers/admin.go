@@ -16,7 +16,7 @@ func adminOnly(c *fiber.Ctx) error {
 
 func adminHome(c *fiber.Ctx) error { return seeOther(c, "/admin/users") }
 
-// actor is the admin behind a request, as the rules and the audit log know them.
+// actor is who is behind a request, as the rules and the audit log know them.
 func actor(c *fiber.Ctx) chat.Actor { return chat.Actor{User: viewer(c), IP: c.IP()} }
 
 // showsForm says whether an error is shown above the form that it is about, with what was typed still in it.

@@ -38,6 +38,8 @@ func adminTable(message string) []entry {
 		{"GET", "/admin/messages/:id", facts, nil, list, gone, mustSignIn(facts)},
 		{"POST", "/admin/messages/:id/body", facts + "/body", form(), list, gone, mustSignIn("")},
 		{"GET", "/admin/audit", "", nil, list, gone, mustSignIn("/admin/audit")},
+		{"GET", "/admin/place", "", nil, list, gone, mustSignIn("/admin/place")},
+		{"POST", "/admin/place", "", form("name", "Our place"), answers{303, 303, 200, "/admin/place?done=saved"}, gone, mustSignIn("")},
 		{"GET", "/admin/live", "", nil, list, gone, mustSignIn("/admin/live")},
 		{"GET", "/admin/pprof/:name", "/admin/pprof/nothing", nil, gone, gone, mustSignIn("/admin/pprof/nothing")}, // those that are: TestProfiles
 	}
@@ -355,7 +357,7 @@ func TestAdminMessageJSONExactly(t *testing.T) {
 	ada.post("/admin/messages/"+id+"/body", asJSON).want(200).wantJSON(`{` + facts + `,"body":"hi 😀"}`)
 	w.db.Exec("UPDATE audit_events SET created_at = '2026-01-02 03:04:05.000006', ip = '192.0.2.1'")
 	ada.get("/admin/audit", asJSON).want(200).wantJSON(`{"results":[{"id":"1","timestamp":"2026-01-02T03:04:05.000006Z","actor":"ada",` +
-		`"action":"message.open_body","subject":"ada","message":"` + id + `","ip":"192.0.2.1"}],"next":null}`)
+		`"action":"message.open_body","subject":"ada","message":"` + id + `","detail":"","ip":"192.0.2.1"}],"next":null}`)
 }
 
 func TestMessageSearchForm(t *testing.T) {

@@ -17,11 +17,12 @@ type auditBody struct {
 	Action    chat.AuditAction `json:"action"`
 	Subject   *string          `json:"subject"`
 	Message   *chat.MessageID  `json:"message"`
+	Detail    string           `json:"detail"`
 	IP        string           `json:"ip"`
 }
 
 func auditJSON(e chat.AuditEvent) auditBody {
-	body := auditBody{ID: strconv.FormatUint(e.ID, 10), Timestamp: timestamp(e.At), Actor: e.Actor, Action: e.Action, IP: e.IP}
+	body := auditBody{ID: strconv.FormatUint(e.ID, 10), Timestamp: timestamp(e.At), Actor: e.Actor, Action: e.Action, Detail: e.Detail, IP: e.IP}
 	if e.Subject != "" {
 		body.Subject = &e.Subject
 	}

@@ -26,6 +26,11 @@ func (s *Server) routes() {
 	a.Post("/messages", s.signedIn, s.sendMessage)
 	a.Get("/messages/:id", s.signedIn, s.showMessage)
 
+	a.Use("/account", s.signedIn)
+	a.Get("/account", accountHome)
+	a.Get("/account/profile", s.showOwnProfile)
+	a.Post("/account/profile", s.editOwnProfile)
+
 	a.Use("/admin", s.signedIn, adminOnly, s.noticed)
 	a.Get("/admin", adminHome)
 	a.Get("/admin/users", s.listAccounts)
@@ -40,6 +45,8 @@ func (s *Server) routes() {
 	a.Get("/admin/messages/:id", s.showFacts)
 	a.Post("/admin/messages/:id/body", s.openBody)
 	a.Get("/admin/audit", s.listAuditEvents)
+	a.Get("/admin/place", s.showPlace)
+	a.Post("/admin/place", s.editPlace)
 	a.Get("/admin/live", s.showLive)
 	a.Get("/admin/pprof/:name", s.takeProfile)
 

@@ -57,6 +57,7 @@ func table(message string) []entry {
 	sent := answers{303, 201, 201, "/conversations/bob"}
 	list := answers{303, 200, 200, "/conversations/bob"}
 	left := answers{303, 303, 204, "/login"}
+	saved := answers{303, 303, 200, "/account/profile?done=saved"}
 	sending := form("recipient", "bob", "body", "once more")
 	return []entry{
 		{"GET", "/healthz", "", nil, all(200), all(200), all(200)},
@@ -74,6 +75,9 @@ func table(message string) []entry {
 		{"GET", "/messages", "/messages?with=bob", nil, list, list, mustSignIn("/messages?with=bob")},
 		{"POST", "/messages", "", sending, sent, sent, mustSignIn("")},
 		{"GET", "/messages/:id", "/messages/" + message, nil, all(200), all(404), mustSignIn("/messages/" + message)},
+		{"GET", "/account", "", nil, redirect("/account/profile"), redirect("/account/profile"), mustSignIn("/account")},
+		{"GET", "/account/profile", "", nil, all(200), all(200), mustSignIn("/account/profile")},
+		{"POST", "/account/profile", "", form("display_name", "Somebody"), saved, saved, mustSignIn("")},
 		{"GET", "/ws", "", nil, all(426), all(426), all(426)},
 		{"POST", "/logout", "", form(), left, left, left},
 	}
@@ -396,7 +400,7 @@ func TestAdminsSeeThatANodeIsDegraded(t *testing.T) {
 	for _, broken := range []bool{true, false} {
 		nodes.set(broken)
 		for _, path := range pages {
-			if shown := root.get(path, asPage).want(200).doc().Find(".admin .degraded h2").Length(); (shown == 1) != broken {
+			if shown := root.get(path, asPage).want(200).doc().Find(".tabbed .degraded h2").Length(); (shown == 1) != broken {
 				t.Errorf("%s shows %d notices, broken %t", path, shown, broken)
 			}
 		}

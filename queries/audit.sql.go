@@ -12,7 +12,7 @@ import (
 )
 
 const CreateAuditEvent = `-- name: CreateAuditEvent :exec
-INSERT INTO audit_events (created_at, actor_id, action, subject_id, conversation_id, seq, ip) VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO audit_events (created_at, actor_id, action, subject_id, conversation_id, seq, detail, ip) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 `
 
 type CreateAuditEventParams struct {
@@ -22,6 +22,7 @@ type CreateAuditEventParams struct {
 	SubjectID      sql.NullInt64
 	ConversationID sql.NullInt64
 	Seq            sql.NullInt64
+	Detail         string
 	Ip             string
 }
 
@@ -33,14 +34,15 @@ func (q *Queries) CreateAuditEvent(ctx context.Context, arg CreateAuditEventPara
 		arg.SubjectID,
 		arg.ConversationID,
 		arg.Seq,
+		arg.Detail,
 		arg.Ip,
 	)
 	return err
 }
 
 const ListAuditEvents = `-- name: ListAuditEvents :many
-SELECT e.id, e.created_at, e.actor_id, e.action, e.subject_id, e.conversation_id, e.seq, e.ip, a.username AS actor, COALESCE(s.username, '') AS subject FROM audit_events e
-JOIN users a ON a.id = e.actor_id
+SELECT e.id, e.created_at, e.actor_id, e.action, e.subject_id, e.conversation_id, e.seq, e.ip, e.detail, COALESCE(a.username, '') AS actor, COALESCE(s.username, '') AS subject FROM audit_events e
+LEFT JOIN users a ON a.id = e.actor_id
 LEFT JOIN users s ON s.id = e.subject_id
 WHERE e.id < ? ORDER BY e.id DESC LIMIT ?
 `
@@ -74,6 +76,7 @@ func (q *Queries) ListAuditEvents(ctx context.Context, arg ListAuditEventsParams
 			&i.AuditEvent.ConversationID,
 			&i.AuditEvent.Seq,
 			&i.AuditEvent.Ip,
+			&i.AuditEvent.Detail,
 			&i.Actor,
 			&i.Subject,
 		); err != nil {

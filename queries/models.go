@@ -18,6 +18,7 @@ type AuditEvent struct {
 	ConversationID sql.NullInt64
 	Seq            sql.NullInt64
 	Ip             string
+	Detail         string
 }
 
 type Conversation struct {
@@ -56,6 +57,11 @@ type Session struct {
 	ExpiresAt time.Time
 	UserAgent string
 	Ip        string
+}
+
+type Setting struct {
+	Name  string
+	Value string
 }
 
 type User struct {

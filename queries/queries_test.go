@@ -182,6 +182,16 @@ var calls = map[string]call{
 	"LockUser": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return some(q.LockUser(ctx, []byte("ada")))
 	},
+	"LockUserByID": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.LockUserByID(ctx, 1)) },
+	"PutSetting": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.PutSetting(ctx, queries.PutSettingParams{Name: "name", Value: "x"}))
+	},
+	"ListSettings": func(ctx context.Context, q *queries.Queries) (any, error) {
+		if err := q.PutSetting(ctx, queries.PutSettingParams{Name: "name", Value: "x"}); err != nil {
+			return nil, err
+		}
+		return some(q.ListSettings(ctx))
+	},
 	"SetDisabled": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return nothing(q.SetDisabled(ctx, queries.SetDisabledParams{DisabledAt: moment(now), ID: 1}))
 	},

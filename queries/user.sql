@@ -14,6 +14,9 @@ SELECT * FROM users WHERE id = ?;
 -- name: LockUser :one
 SELECT * FROM users WHERE username_key = ? FOR UPDATE;
 
+-- name: LockUserByID :one
+SELECT * FROM users WHERE id = ? FOR UPDATE;
+
 -- name: ListUsers :many
 -- The inner query runs inside the index users_search alone; only the page that it finds touches the table.
 SELECT u.* FROM (

@@ -227,6 +227,30 @@ func (q *Queries) LockUser(ctx context.Context, usernameKey []byte) (User, error
 	return i, err
 }
 
+const LockUserByID = `-- name: LockUserByID :one
+SELECT id, username, username_key, display_name, search_key, email, email_key, password_hash, is_admin, created_at, disabled_at, last_seen_at FROM users WHERE id = ? FOR UPDATE
+`
+
+func (q *Queries) LockUserByID(ctx context.Context, id uint64) (User, error) {
+	row := q.db.QueryRowContext(ctx, LockUserByID, id)
+	var i User
+	err := row.Scan(
+		&i.ID,
+		&i.Username,
+		&i.UsernameKey,
+		&i.DisplayName,
+		&i.SearchKey,
+		&i.Email,
+		&i.EmailKey,
+		&i.PasswordHash,
+		&i.IsAdmin,
+		&i.CreatedAt,
+		&i.DisabledAt,
+		&i.LastSeenAt,
+	)
+	return i, err
+}
+
 const SetDisabled = `-- name: SetDisabled :exec
 UPDATE users SET disabled_at = ? WHERE id = ?
 `

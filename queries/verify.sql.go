@@ -162,7 +162,7 @@ func (q *Queries) RepairableRevs(ctx context.Context, arg RepairableRevsParams) 
 }
 
 const VerifyAuditEvents = `-- name: VerifyAuditEvents :many
-SELECT e.id, e.created_at, e.actor_id, e.action, e.subject_id, e.conversation_id, e.seq, e.ip, a.id AS actor, s.id AS subject, m.seq AS message FROM audit_events e
+SELECT e.id, e.created_at, e.actor_id, e.action, e.subject_id, e.conversation_id, e.seq, e.ip, e.detail, a.id AS actor, s.id AS subject, m.seq AS message FROM audit_events e
 LEFT JOIN users a ON a.id = e.actor_id
 LEFT JOIN users s ON s.id = e.subject_id
 LEFT JOIN messages m ON m.conversation_id = e.conversation_id AND m.seq = e.seq
@@ -200,6 +200,7 @@ func (q *Queries) VerifyAuditEvents(ctx context.Context, arg VerifyAuditEventsPa
 			&i.AuditEvent.ConversationID,
 			&i.AuditEvent.Seq,
 			&i.AuditEvent.Ip,
+			&i.AuditEvent.Detail,
 			&i.Actor,
 			&i.Subject,
 			&i.Message,

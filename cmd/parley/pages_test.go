@@ -124,6 +124,8 @@ var signedInPages = []visit{
 	{name: "people", path: "/users"},
 	{name: "people-none", path: "/users?q=zzz"},
 	{name: "profile", path: "/users/bob"},
+	{name: "own-profile", path: "/account/profile"},
+	{name: "admin-settings", path: "/admin/place"},
 	{name: "message", path: "/messages/1-1"},
 	{name: "not-found", path: "/nothing/here"},
 	{name: "admin-people", path: "/admin/users"},

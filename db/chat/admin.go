@@ -8,8 +8,8 @@ import (
 	"parley/queries"
 )
 
-// Actor is the admin who acts, and the IP address that they act from. Every method for admins takes one and answers
-// anybody who isn't an admin now, whatever User says, with NotFound.
+// Actor is who acts, and the IP address that they act from. Every method for admins takes one and answers anybody who
+// isn't an admin now, whatever User says, with NotFound.
 type Actor struct {
 	User User
 	IP   string

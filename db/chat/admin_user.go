@@ -222,8 +222,7 @@ func (s *Store) change(ctx context.Context, actor Actor, username string, f func
 	if err != nil {
 		return account, err
 	}
-	s.SessionEnded(account.ID, nil) // or goes on with another name
-	s.people.memory.forget(func(_ string, row queries.User) bool { return row.ID == account.ID })
+	s.forgetUser(account.ID)
 	if c.ended {
 		s.notifier.Notify(Event{Type: EventSessionEnded, To: account.ID})
 	}

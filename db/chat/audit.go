@@ -10,7 +10,7 @@ import (
 	"parley/queries"
 )
 
-// AuditAction says what an admin did.
+// AuditAction says what was done.
 type AuditAction string
 
 // The actions in the audit log.
@@ -24,24 +24,26 @@ const (
 	AuditEnable      AuditAction = "user.enable"
 	AuditEndSessions AuditAction = "user.end_sessions"
 	AuditOpenBody    AuditAction = "message.open_body"
+	AuditSetPlace    AuditAction = "place.set"
 )
 
 // AuditEvent is one line of the audit log: who did what to whom. It is written in the transaction of what it tells of,
-// so there is neither one without the other.
+// so there is neither one without the other; what changes nothing, such as a sign-in that fails, is written by itself.
 type AuditEvent struct {
 	ID      uint64
 	At      time.Time
-	Actor   string // a username
+	Actor   string // a username, "" where nobody is known to have acted
 	Action  AuditAction
 	Subject string    // the username of the person that it was done to; for a message whoever wrote it
 	Message MessageID // zero unless the action is about a message
+	Detail  string    // what the names don't say, such as the name that was tried; at most 255 characters
 	IP      string    // where the actor was
 }
 
 func auditEventOf(row queries.ListAuditEventsRow) AuditEvent {
 	e := row.AuditEvent
 	return AuditEvent{
-		ID: e.ID, At: e.CreatedAt, Actor: row.Actor, Action: AuditAction(e.Action), Subject: row.Subject, IP: e.Ip,
+		ID: e.ID, At: e.CreatedAt, Actor: row.Actor, Action: AuditAction(e.Action), Subject: row.Subject, Detail: e.Detail, IP: e.Ip,
 		Message: MessageID{uint64(e.ConversationID.Int64), uint64(e.Seq.Int64)},
 	}
 }
@@ -53,9 +55,23 @@ func (t adminTx) log(ctx context.Context, action AuditAction, subject uint64) er
 }
 
 func (t adminTx) logMessage(ctx context.Context, action AuditAction, subject uint64, id MessageID) error {
-	return t.q.CreateAuditEvent(ctx, queries.CreateAuditEventParams{
-		CreatedAt: t.at, ActorID: t.actor.User.ID, Action: string(action), SubjectID: nullID(subject),
-		ConversationID: nullID(id.Conversation), Seq: nullID(id.Seq), Ip: truncate(t.actor.IP, 45),
+	return record(ctx, t.q, t.at, t.actor, deed{action: action, subject: subject, message: id})
+}
+
+// deed is what an audit event says besides who, when and where.
+type deed struct {
+	action  AuditAction
+	subject uint64 // 0: nobody
+	message MessageID
+	detail  string
+}
+
+// record writes a line of the audit log. An actor without a user is nobody known.
+func record(ctx context.Context, q *queries.Queries, at time.Time, actor Actor, d deed) error {
+	return q.CreateAuditEvent(ctx, queries.CreateAuditEventParams{
+		CreatedAt: at, ActorID: actor.User.ID, Action: string(d.action), SubjectID: nullID(d.subject),
+		ConversationID: nullID(d.message.Conversation), Seq: nullID(d.message.Seq),
+		Detail: truncate(d.detail, 255), Ip: truncate(actor.IP, 45),
 	})
 }
 
@@ -64,7 +80,7 @@ func nullID(id uint64) sql.NullInt64 { return sql.NullInt64{Int64: int64(id), Va
 // defaultAuditEvents is about two screens.
 const defaultAuditEvents = 50
 
-// AuditEvents lists what admins did, newest first, from a cursor on ("" for the newest). A limit of 0 is the default.
+// AuditEvents lists what was done, newest first, from a cursor on ("" for the newest). A limit of 0 is the default.
 func (s *Store) AuditEvents(ctx context.Context, actor Actor, after string, limit int) (Page[AuditEvent], error) {
 	before, err := auditCursor(after)
 	if err != nil {

@@ -49,6 +49,7 @@ type Store struct {
 	people    *lookup[queries.User]
 	standings *lookup[queries.Standing]
 	recent    recent
+	place     *memory[struct{}, Place]
 	counts    counts
 }
 
@@ -80,7 +81,7 @@ func New(db *sql.DB, o Options) *Store {
 	if o.RememberFor == 0 {
 		o.RememberFor = time.Second / 2
 	}
-	s.recent = newRecent(o.RememberFor)
+	s.recent, s.place = newRecent(o.RememberFor), newMemory[struct{}, Place](o.RememberFor, 2)
 	s.gather(o.RememberFor)
 	// DATETIME(6) keeps microseconds: what is stored must equal what was returned.
 	s.now = func() time.Time { return clock().UTC().Truncate(time.Microsecond) }

@@ -124,6 +124,12 @@ func (s *Store) UserByName(ctx context.Context, username string) (User, error) {
 	return userOf(row), nil
 }
 
+// forgetUser has whatever changed of an account be seen at once, on this node.
+func (s *Store) forgetUser(id uint64) {
+	s.SessionEnded(id, nil) // or goes on with another name
+	s.people.memory.forget(func(_ string, row queries.User) bool { return row.ID == id })
+}
+
 func nobodyCalled(username string) string {
 	return "There is nobody called " + truncate(username, maxUsername) + "."
 }

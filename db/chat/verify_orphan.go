@@ -44,7 +44,7 @@ func (v *verifier) auditEvents(ctx context.Context) error {
 func (v *verifier) auditEvent(row queries.VerifyAuditEventsRow) {
 	e := row.AuditEvent
 	var gone []string
-	if !row.Actor.Valid {
+	if e.ActorID != 0 && !row.Actor.Valid {
 		gone = append(gone, fmt.Sprintf("by account %d", e.ActorID))
 	}
 	if e.SubjectID.Valid && !row.Subject.Valid {

@@ -18,6 +18,9 @@ type schemaKey struct {
 // schemaKeys are all that the migrations make. A test compares them.
 var schemaKeys = []schemaKey{
 	{"audit_events", "PRIMARY", true, "id"},
+	{"audit_events", "audit_action", false, "action, id"},
+	{"audit_events", "audit_actor", false, "actor_id, id"},
+	{"audit_events", "audit_subject", false, "subject_id, id"},
 	{"conversations", "PRIMARY", true, "id"},
 	{"conversations", "conversations_pair", true, "user_lo, user_hi"},
 	{"members", "PRIMARY", true, "user_id, conversation_id"},
@@ -28,6 +31,7 @@ var schemaKeys = []schemaKey{
 	{"sessions", "PRIMARY", true, "id_hash"},
 	{"sessions", "sessions_expiry", false, "expires_at"},
 	{"sessions", "sessions_user", false, "user_id"},
+	{"settings", "PRIMARY", true, "name"},
 	{"users", "PRIMARY", true, "id"},
 	{"users", "users_admin", false, "is_admin, disabled_at"},
 	{"users", "users_email", true, "email_key"},
