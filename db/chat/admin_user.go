@@ -158,6 +158,7 @@ func (s *Store) hashIfAny(ctx context.Context, password string) (string, error) 
 func (s *Store) DisableUser(ctx context.Context, actor Actor, username string) (Account, error) {
 	return s.change(ctx, actor, username, func(ctx context.Context, c *change) error {
 		if c.user.Disabled() {
+			c.ended = true // by the try before this one, whose answer was lost, perhaps
 			return nil
 		}
 		if c.isLastAdmin(c.user.ID) {
@@ -294,10 +295,14 @@ func (c *change) update(ctx context.Context) error {
 	return err
 }
 
-// setPassword does nothing where the hash is stored already: then the transaction runs again after a commit whose
+// setPassword writes nothing where the hash is stored already: then the transaction runs again after a commit whose
 // answer was lost.
 func (c *change) setPassword(ctx context.Context, hash string) error {
-	if hash == "" || hash == c.hash {
+	if hash == "" {
+		return nil
+	}
+	if hash == c.hash {
+		c.ended = true
 		return nil
 	}
 	if err := c.q.SetPassword(ctx, queries.SetPasswordParams{PasswordHash: hash, ID: c.user.ID}); err != nil {

@@ -106,14 +106,20 @@ func (s *Store) renew(ctx context.Context, session Session, now time.Time) (Sess
 	return session, fault(seen(ctx, s.q, session.User, now), "")
 }
 
-// EndSession ends one session and has its windows closed. A session that has ended already is no error.
+// EndSession ends one session and has its windows closed. A session that has ended already is no error. Where the database
+// doesn't say whether it did (kind Unavailable), the windows are closed all the same: one whose session goes on is opened
+// again by its page.
 func (s *Store) EndSession(ctx context.Context, session Session) error {
-	if _, err := s.q.DeleteSession(ctx, session.Hash); err != nil {
-		return fault(err, "")
+	err := s.inTx(ctx, func(ctx context.Context, q *queries.Queries) error {
+		_, err := q.DeleteSession(ctx, session.Hash)
+		return err
+	})
+	if err != nil && KindOf(err) != Unavailable {
+		return err
 	}
 	s.SessionEnded(session.User.ID, session.Hash)
 	s.notifier.Notify(Event{Type: EventSessionEnded, To: session.User.ID, Session: session.Hash})
-	return nil
+	return err
 }
 
 // SessionEnded is to be told of an EventSessionEnded from elsewhere, so that the session is asked for anew. No hash means

@@ -128,3 +128,29 @@ func TestAdminsChangeIsSeenAtOnce(t *testing.T) {
 	_, _, err := w.SendMessage(t.Context(), alice, chat.Draft{Recipient: "bob", Body: "hello"})
 	wantKind(t, err, chat.Invalid, "recipient")
 }
+
+// The first try took effect and its answer was lost: the second one finds nothing to do, and the windows must close.
+func TestWindowsCloseThoughTheAnswerToTheCommitWasLost(t *testing.T) {
+	w, line := newWired(t, asItIs)
+	alice, bob := w.two(t)
+	root := w.adminOf(t, "root")
+	_, session := remembered(t, w, bob)
+	for name, end := range map[string]func() error{
+		"signing out": func() error { return w.EndSession(t.Context(), session) },
+		"disabling":   func() error { _, err := w.DisableUser(t.Context(), root, "bob"); return err },
+		"a password": func() error {
+			_, err := w.EditUser(t.Context(), root, "alice", chat.UserEdit{Password: "another good one"})
+			return err
+		},
+	} {
+		w.events.take()
+		line.planFor("COMMIT", 1, loseAfter)
+		if err := end(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		told := w.events.take()
+		if len(told) != 1 || told[0].Type != chat.EventSessionEnded || (told[0].To != bob.ID && told[0].To != alice.ID) {
+			t.Errorf("%s: the windows were told %+v", name, told)
+		}
+	}
+}

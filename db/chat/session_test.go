@@ -191,17 +191,16 @@ func TestEndSession(t *testing.T) {
 	}
 }
 
-// An event of an end that may not have happened would close a window for nothing, and tell its user so.
-func TestEndSessionSaysNothingWhenItFails(t *testing.T) {
-	w, _, _, session := signedIn(t)
+// Somebody who signs out and hangs up is signed out.
+func TestEndSessionOfSomebodyWhoHangsUp(t *testing.T) {
+	w, _, token, session := signedIn(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := w.EndSession(ctx, session); err == nil {
-		t.Error("no error")
+	if err := w.EndSession(ctx, session); err != nil {
+		t.Error(err)
 	}
-	if told := w.events.take(); len(told) > 0 {
-		t.Errorf("the windows were told %+v", told)
-	}
+	_, err := w.SessionByToken(t.Context(), token)
+	wantKind(t, err, chat.NotFound)
 }
 
 func TestDisabledUsersSessionIsDead(t *testing.T) {
