@@ -12,12 +12,12 @@ type memory[K comparable, V any] struct {
 	most int           // how many are held, at most
 
 	mu         sync.Mutex
-	young, old map[K]held[V] // each of half the size; what is old goes when young is full or too old itself
+	young, old map[K]kept[V] // each of half the size; what is old goes when young is full or too old itself
 	turned     time.Time     // when young was empty
 	forgot     uint64        // how often something was
 }
 
-type held[V any] struct {
+type kept[V any] struct {
 	value V
 	until time.Time
 }
@@ -58,9 +58,9 @@ func (m *memory[K, V]) add(key K, value V, mark uint64) {
 	}
 	now := time.Now()
 	if m.young == nil || len(m.young) >= m.most/2 || now.Sub(m.turned) > m.keep {
-		m.young, m.old, m.turned = map[K]held[V]{}, m.young, now
+		m.young, m.old, m.turned = map[K]kept[V]{}, m.young, now
 	}
-	m.young[key] = held[V]{value, now.Add(m.keep)}
+	m.young[key] = kept[V]{value, now.Add(m.keep)}
 }
 
 // forget drops what is over. It looks at everything that is held.
@@ -68,7 +68,7 @@ func (m *memory[K, V]) forget(over func(K, V) bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.forgot++
-	for _, half := range []map[K]held[V]{m.young, m.old} {
+	for _, half := range []map[K]kept[V]{m.young, m.old} {
 		for key, h := range half {
 			if over(key, h.value) {
 				delete(half, key)

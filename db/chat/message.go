@@ -159,28 +159,48 @@ func (s *Store) post(ctx context.Context, p posting) (posting, error) {
 	defer cancel()
 	p.until, _ = ctx.Deadline()
 	for {
-		if err := s.lane(p.pair()).do(ctx, &p); err != nil {
+		if err := s.await(ctx, &p); err != nil {
 			return posting{}, unavailable(err)
-		}
-		if p.err == errAlone { // outside the lane, where nobody waits for it
-			s.postAll([]*posting{&p}, true)
 		}
 		if p.err == nil {
 			return p, nil
 		}
-		if KindOf(p.err) != Unavailable || ctx.Err() != nil {
+		if p.err == errAlone && ctx.Err() != nil {
+			return posting{}, unavailable(ctx.Err())
+		}
+		if p.err != errAlone && (KindOf(p.err) != Unavailable || ctx.Err() != nil) {
 			return posting{}, p.err
 		}
 	}
 }
 
-// postGroup stores a group of messages in one transaction, and announces them once they are committed, each
-// conversation's in the order of seq. Where something is wrong with one of them, each goes on alone: it has its own error,
-// and the others are sent.
-func (s *Store) postGroup(group []*posting) { s.postAll(group, false) }
+// await has a message stored in its turn, apart from others where its conversation is held.
+func (s *Store) await(ctx context.Context, p *posting) error {
+	if lane := s.held.enter(p.pair(), p.err == errAlone, s.postHeld); lane != nil {
+		defer s.held.leave(p.pair())
+		return lane.do(ctx, p)
+	}
+	return s.lane(p.pair()).do(ctx, p)
+}
 
-// postAll is postGroup, or what comes of one of the group when it goes on alone.
-func (s *Store) postAll(group []*posting, alone bool) {
+// postGroup stores a group of messages in one transaction. Where something is wrong with one of them, or somebody holds its
+// conversation, each goes on alone: it has its own error, and the others are sent. Where the database is away, all hear so.
+func (s *Store) postGroup(group []*posting) {
+	err := s.tryPost(group)
+	if err != nil && KindOf(err) != Unavailable {
+		err = errAlone
+	}
+	for _, p := range group {
+		if err != nil {
+			p.err = err
+		}
+	}
+}
+
+// tryPost stores messages in one transaction, and announces them once they are committed, each conversation's in the order
+// of seq. It waits once where a conversation is held, and gives errAlone then. An error is that of the transaction, which
+// stored nothing; each message may have one of its own besides.
+func (s *Store) tryPost(group []*posting) error {
 	ctx, cancel := context.WithDeadline(context.Background(), oldest(group))
 	defer cancel()
 	known := false // whether client IDs may be stored already
@@ -188,27 +208,19 @@ func (s *Store) postAll(group []*posting, alone bool) {
 		home := s.home(group[0].pair().UserLo, group[0].pair().UserHi) // asked anew: the one before may be gone
 		err := s.tryTx(ctx, home, func(ctx context.Context, q *queries.Queries) error { return s.store(ctx, q, group, known) })
 		known = true
-		if !alone && lockTimeout(err) {
+		if lockTimeout(err) {
 			return errAlone // whoever waits for the lane doesn't wait for that lock
 		}
 		return err
 	})
-	switch {
-	case err == nil:
+	if err == nil {
 		s.posted(group)
-	case alone || KindOf(err) == Unavailable:
-		for _, p := range group {
-			p.err = err
-		}
-	default:
-		for _, p := range group {
-			p.err = errAlone
-		}
 	}
+	return err
 }
 
-// errAlone has each of a group go on alone: one of them has a conversation that somebody else holds, or is wrong in some
-// way, and the others aren't to suffer for it.
+// errAlone has each of a group go on in the lane of its own conversation: one of them has a conversation that somebody else
+// holds, or is wrong in some way, and the others aren't to suffer for it.
 var errAlone = errors.New("to be stored alone")
 
 func oldest(group []*posting) time.Time {

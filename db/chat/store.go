@@ -45,6 +45,7 @@ type Store struct {
 	patience  time.Duration // how long a write goes on trying
 	home      Home
 	lanes     sync.Map // *sql.DB, a home, to its lanes
+	held      *held
 	sessions  *lookup[queries.SessionsByHashRow]
 	people    *lookup[queries.User]
 	standings *lookup[queries.Standing]
@@ -57,7 +58,7 @@ type Store struct {
 func New(db *sql.DB, o Options) *Store {
 	s := &Store{
 		db: db, q: queries.New(db), notifier: o.Notifier, maxBody: o.MaxBodyLength, lifetime: o.SessionLifetime,
-		hashing: make(chan struct{}, maxConcurrentHashes), patience: retryFor, home: o.Home,
+		hashing: make(chan struct{}, maxConcurrentHashes), held: newHeld(), patience: retryFor, home: o.Home,
 	}
 	if s.home == nil {
 		s.home = func(uint64, uint64) *sql.DB { return db }
