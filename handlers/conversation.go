@@ -72,7 +72,7 @@ func (s *Server) showConversation(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	asked := s.pages.ask(c)
+	asked := s.pages.ask(c, s.zoneOf(c))
 	if done, err := asked.answered(c, s.Store); done || err != nil {
 		return err
 	}
@@ -109,10 +109,15 @@ func (s *Server) showThread(c *fiber.Ctx, status int, thread chat.Thread, compos
 		threadBody{conversationJSON(thread.Conversation), mapSlice(thread.Messages, messageJSON)})
 }
 
-// markShown raises the watermark to the newest message shown. A browser that only fetches ahead shows nothing yet, and
-// an answer to HEAD nothing at all.
+// reads says whether somebody is to see the answer. A browser that only fetches ahead shows nothing yet, and an answer to
+// HEAD nothing at all.
+func reads(c *fiber.Ctx) bool {
+	return c.Get("Sec-Purpose") == "" && c.Method() != fiber.MethodHead
+}
+
+// markShown raises the watermark to the newest message shown.
 func (s *Server) markShown(c *fiber.Ctx, t *chat.Thread) error {
-	if c.Get("Sec-Purpose") != "" || c.Method() == fiber.MethodHead || len(t.Messages) == 0 {
+	if !reads(c) || len(t.Messages) == 0 {
 		return nil
 	}
 	newest := t.Messages[len(t.Messages)-1].ID.Seq

@@ -258,6 +258,10 @@ func TestWhatCountsAsReading(t *testing.T) {
 		if read := after.LastReadSeq > before.LastReadSeq; read != c.reads || (after.Unread == 0) != c.reads {
 			t.Errorf("%s: read is %t (unread %d)", name, read, after.Unread)
 		}
+		bob.get("/conversations/alice", asPage).want(200) // the same page again, for somebody to see
+		if unread := bob.with("alice").Unread; unread != 0 {
+			t.Errorf("%s, and then a page: %d are unread", name, unread)
+		}
 	}
 }
 

@@ -50,9 +50,10 @@ type asking struct {
 	key    string
 }
 
-// ask gives nil for whatever is not the newest part of a conversation as a page.
-func (m *pageMemory) ask(c *fiber.Ctx) *asking {
-	if m == nil || shapeOf(c) != page || len(c.Context().QueryArgs().QueryString()) > 0 {
+// ask gives nil for whatever is not the newest part of a conversation as a page that somebody is to see: one that nobody
+// sees hasn't marked anything as read, as one from memory would not either.
+func (m *pageMemory) ask(c *fiber.Ctx, zone *time.Location) *asking {
+	if m == nil || !reads(c) || shapeOf(c) != page || len(c.Context().QueryArgs().QueryString()) > 0 {
 		return nil
 	}
 	user := viewer(c).ID
@@ -62,7 +63,7 @@ func (m *pageMemory) ask(c *fiber.Ctx) *asking {
 		m.makeRoom()
 		m.people[user] = &personPages{pages: map[string]rememberedPage{}}
 	}
-	return &asking{memory: m, user: user, of: m.people[user], key: c.Path() + "\n" + c.Cookies(zoneCookie)}
+	return &asking{memory: m, user: user, of: m.people[user], key: c.Path() + "\n" + zone.String()}
 }
 
 // makeRoom forgets anybody.

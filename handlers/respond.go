@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"bytes"
+	"path"
 	"strconv"
 	"strings"
 	"sync"
@@ -77,22 +78,26 @@ func render(c *fiber.Ctx, component templ.Component) error {
 const zoneCookie = "zone"
 
 func (s *Server) viewing(c *fiber.Ctx) views.Viewing {
-	v := views.Viewing{Viewer: viewer(c), Now: time.Now(), Zone: s.TimeZone}
+	return views.Viewing{Viewer: viewer(c), Now: time.Now(), Zone: s.zoneOf(c)}
+}
+
+func (s *Server) zoneOf(c *fiber.Ctx) *time.Location {
 	if zone := zoneNamed(c.Cookies(zoneCookie)); zone != nil {
-		v.Zone = zone
+		return zone
 	}
-	return v
+	return s.TimeZone
 }
 
 // zones keeps what was loaded: a zone's file is read anew otherwise, for every request. There are some 600.
 var zones sync.Map // name -> *time.Location
 
-// zoneNamed gives nil for a name that is no zone's, "Local" among them, which would be the server's.
+// zoneNamed gives nil for a name that is no zone's, "Local" among them, which would be the server's. Nor is a path that
+// leads to a zone's file in another way: of those there is no end, and each would be kept.
 func zoneNamed(name string) *time.Location {
 	if zone, ok := zones.Load(name); ok {
 		return zone.(*time.Location)
 	}
-	if name == "" || name == "Local" || len(name) >= 64 {
+	if name == "" || name == "Local" || len(name) >= 64 || path.Clean("/"+name) != "/"+name {
 		return nil
 	}
 	zone, err := time.LoadLocation(name)

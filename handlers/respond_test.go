@@ -100,3 +100,15 @@ func TestErrorTextsSayThingsOnce(t *testing.T) {
 		t.Errorf("it says %q, want %q", said, want)
 	}
 }
+
+// A zone has many spellings that lead to its file. Of those nothing is kept.
+func TestZoneNamed(t *testing.T) {
+	for name, known := range map[string]bool{
+		"Europe/Berlin": true, "UTC": true, "Etc/GMT+5": true, "": false, "Local": false, "Nowhere/Else": false, "Europe//Berlin": false,
+		"Europe/./Berlin": false, "./Europe/Berlin": false, "/Europe/Berlin": false, "Europe/../Europe/Berlin": false, "Europe/Berlin/": false,
+	} {
+		if got := zoneNamed(name) != nil; got != known {
+			t.Errorf("%q is a zone: %t", name, got)
+		}
+	}
+}

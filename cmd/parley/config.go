@@ -79,6 +79,7 @@ func (p *program) run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	p.log = p.logger()
+	slog.SetDefault(p.log) // for what has no other way to a logger, such as the database driver
 	command.BindTo(ctx, (*context.Context)(nil))
 	return command.Run(p)
 }
