@@ -48,8 +48,9 @@ func Migrate(ctx context.Context, pool *sql.DB) error {
 	return migrateUp(ctx, pool, migrations())
 }
 
-// MigrateDown takes back the newest steps migrations, with the data that only they had room for.
-func MigrateDown(ctx context.Context, pool *sql.DB, steps int) error {
+// MigrateDown takes back the newest steps migrations, with the data that only they had room for. It says how many it took,
+// which is fewer where there are no more.
+func MigrateDown(ctx context.Context, pool *sql.DB, steps uint) (taken uint, err error) {
 	return migrateDown(ctx, pool, migrations(), steps)
 }
 
@@ -96,8 +97,8 @@ func migrateUp(ctx context.Context, pool *sql.DB, files fs.FS) error {
 	})
 }
 
-func migrateDown(ctx context.Context, pool *sql.DB, files fs.FS, steps int) error {
-	return locked(ctx, pool, func(conn *sql.Conn, keep func(context.Context) error) error {
+func migrateDown(ctx context.Context, pool *sql.DB, files fs.FS, steps uint) (taken uint, err error) {
+	err = locked(ctx, pool, func(conn *sql.Conn, keep func(context.Context) error) error {
 		for range steps {
 			if err := keep(ctx); err != nil {
 				return err
@@ -112,9 +113,11 @@ func migrateDown(ctx context.Context, pool *sql.DB, files fs.FS, steps int) erro
 			if err := step(ctx, conn, files, current, -1); err != nil {
 				return err
 			}
+			taken++
 		}
 		return nil
 	})
+	return taken, err
 }
 
 // querier is a pool or one of its connections.

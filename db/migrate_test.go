@@ -55,12 +55,12 @@ func TestMigrateUpAndDown(t *testing.T) {
 		}
 		wantStatus(t, pool, db.Migrations(), latest)
 	}
-	if err := db.MigrateDown(t.Context(), pool, 1); err != nil {
-		t.Fatal(err)
+	if taken, err := db.MigrateDown(t.Context(), pool, 1); err != nil || taken != 1 {
+		t.Fatal(taken, err)
 	}
 	wantStatus(t, pool, db.Migrations(), latest-1)
-	if err := db.MigrateDown(t.Context(), pool, 1000); err != nil {
-		t.Fatal(err)
+	if taken, err := db.MigrateDown(t.Context(), pool, 1000); err != nil || taken != latest-1 {
+		t.Fatal(taken, err)
 	}
 	wantStatus(t, pool, db.Migrations(), 0)
 	var tables int
@@ -81,7 +81,7 @@ func TestMigrateLeavesThePoolAlone(t *testing.T) {
 		if err := db.MigrateUp(t.Context(), pool, three()); err != nil {
 			t.Fatal(err)
 		}
-		if err := db.MigrateBack(t.Context(), pool, three(), 1); err != nil {
+		if _, err := db.MigrateBack(t.Context(), pool, three(), 1); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -203,7 +203,7 @@ func TestMigrateFinishesWhatWasCutOff(t *testing.T) {
 				if !done {
 					back++
 				}
-				if err := db.MigrateBack(t.Context(), pool, files, back); err != nil {
+				if _, err := db.MigrateBack(t.Context(), pool, files, uint(back)); err != nil {
 					t.Fatal(err)
 				}
 				exec(t, pool, "DELETE FROM schema_migrations")
@@ -230,7 +230,7 @@ func TestMigrateSaysWhatToDoAboutADirtyDatabase(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "UPDATE schema_migrations SET version = 3, dirty = FALSE") {
 		t.Errorf("the error is %v", err)
 	}
-	if err := db.MigrateBack(t.Context(), pool, files, 1); err == nil || !strings.Contains(err.Error(), "migrate up") {
+	if _, err := db.MigrateBack(t.Context(), pool, files, 1); err == nil || !strings.Contains(err.Error(), "migrate up") {
 		t.Errorf("the error of going down is %v", err)
 	}
 }
@@ -243,7 +243,8 @@ func TestMigrateRefusesANewerSchema(t *testing.T) {
 	}
 	delete(files, "000003_three.up.sql")
 	delete(files, "000003_three.down.sql")
-	for _, err := range []error{db.MigrateUp(t.Context(), pool, files), db.MigrateBack(t.Context(), pool, files, 1)} {
+	_, back := db.MigrateBack(t.Context(), pool, files, 1)
+	for _, err := range []error{db.MigrateUp(t.Context(), pool, files), back} {
 		if err == nil || !strings.Contains(err.Error(), "newer Parley") {
 			t.Errorf("the error is %v", err)
 		}

@@ -69,14 +69,14 @@ func (p *program) run(ctx context.Context, args []string) (err error) {
 	}()
 	parser, err := p.parser(args)
 	if err != nil {
-		return err
+		return unusable(args, err)
 	}
 	command, err := parser.Parse(args)
 	if err != nil {
-		return verifyUsage(err, fmt.Errorf("%w (parley --help lists what there is)", err))
+		return unusable(args, fmt.Errorf("%w (parley --help lists what there is)", err))
 	}
 	if err := p.set.check(); err != nil {
-		return err
+		return unusable(args, err)
 	}
 	p.log = p.logger()
 	slog.SetDefault(p.log) // for what has no other way to a logger, such as the database driver

@@ -25,16 +25,17 @@ func (migrateUpCmd) Run(ctx context.Context, p *program) error {
 }
 
 type migrateDownCmd struct {
-	Steps int `default:"1" help:"How many steps to take back."`
+	Steps uint `default:"1" help:"How many steps to take back."`
 }
 
 // Run takes steps back.
 func (cmd migrateDownCmd) Run(ctx context.Context, p *program) error {
 	return p.withSchemaAsItIs(ctx, func(pool *sql.DB) error {
-		if err := db.MigrateDown(ctx, pool, cmd.Steps); err != nil {
+		taken, err := db.MigrateDown(ctx, pool, cmd.Steps)
+		if err != nil {
 			return err
 		}
-		fmt.Fprintf(p.out, "The schema went back by %d.\n", cmd.Steps)
+		fmt.Fprintf(p.out, "The schema went back by %d.\n", taken)
 		return nil
 	})
 }

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -16,6 +18,7 @@ import (
 
 	"github.com/fasthttp/websocket"
 
+	"parley/db"
 	"parley/db/chat"
 	"parley/db/dbtest"
 	"parley/db/private"
@@ -192,12 +195,21 @@ func TestHelpListsEverySetting(t *testing.T) {
 
 func TestMigrateCommands(t *testing.T) {
 	dsn, pool := dbtest.NewDSN(t)
+	_, latest, _, err := db.Status(t.Context(), pool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(step uint) string { return fmt.Sprintf("at step %d of %d.", step, latest) }
 	for _, c := range []struct{ args, want string }{
-		{"status", "at step 6 of 6"}, {"down", "went back by 1"}, {"status", "at step 5 of 6"}, {"up", "up to date"}, {"status", "at step 6 of 6"},
+		{"status", at(latest)}, {"down", "went back by 1."}, {"status", at(latest - 1)}, {"down --steps=2", "went back by 2."}, {"up", "up to date"}, {"status", at(latest)},
+		{"down --steps=1000", fmt.Sprintf("went back by %d.", latest)}, {"down", "went back by 0."}, {"up", "up to date"}, {"status", at(latest)},
 	} {
-		if out, err := command(t, "", "migrate", c.args, "--database-url", dsn); err != nil || !strings.Contains(out, c.want) {
+		if out, err := command(t, "", slices.Concat([]string{"migrate"}, strings.Fields(c.args), []string{"--database-url", dsn})...); err != nil || !strings.Contains(out, c.want) {
 			t.Fatalf("migrate %s says %q, %v", c.args, out, err)
 		}
+	}
+	if _, err := command(t, "", "migrate", "down", "--steps=-1", "--database-url", dsn); err == nil {
+		t.Error("the schema goes back by less than nothing")
 	}
 	if _, err := chat.New(pool, chat.Options{}).AnyUser(context.Background()); err != nil {
 		t.Error(err)

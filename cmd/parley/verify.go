@@ -9,9 +9,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
-	"github.com/alecthomas/kong"
 	"golang.org/x/term"
 
 	"parley/db"
@@ -57,11 +57,10 @@ func exitCode(err error) int {
 	return 1
 }
 
-// verifyUsage makes a command line that can't be read one of verify's failures to check, where it is verify's: a script
-// that misspells a flag must not take that for damage.
-func verifyUsage(parsing, err error) error {
-	wrong, ok := errors.AsType[*kong.ParseError](parsing)
-	if ok && wrong.Context.Selected() != nil && wrong.Context.Selected().Name == "verify" {
+// unusable makes a command line or settings that can't be used one of verify's failures to check, where they are verify's:
+// a script that misspells a flag must not take that for damage.
+func unusable(args []string, err error) error {
+	if err != nil && slices.Contains(args, "verify") {
 		return exitError{err, 2}
 	}
 	return err

@@ -196,6 +196,14 @@ func TestVerifyThatCantBeDone(t *testing.T) {
 	if r := runProgram(t, "verify", "--no-such-flag"); r.code != 2 {
 		t.Errorf("an unknown flag: %+v", r)
 	}
+	for _, bad := range []string{"PARLEY_TIME_ZONE=No/Where", "PARLEY_SETTINGS=/no/such/file", "PARLEY_MESSAGES_TO_LOAD=none"} {
+		name, value, _ := strings.Cut(bad, "=")
+		t.Setenv(name, value)
+		if r := runProgram(t, "verify"); r.code != 2 {
+			t.Errorf("%s: %+v", bad, r)
+		}
+		os.Unsetenv(name)
+	}
 	if r := runProgram(t, "migrate", "--no-such-flag"); r.code != 1 {
 		t.Errorf("an unknown flag of another command: %+v", r)
 	}

@@ -49,6 +49,8 @@ type lane struct {
 // follower is a user who has a window on this node, or had one a moment ago.
 type follower struct {
 	open      bool
+	leftAt    time.Time // when the last window closed, unless open
+	queued    bool      // once, however often windows come and go: it is among those who left
 	confirmed bool
 	late      bool          // somebody stopped waiting
 	ready     chan struct{} // made by the first who waits
@@ -85,8 +87,15 @@ func (l *lane) unfollow(user uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if f := l.users[user]; f != nil {
-		f.open = false
-		l.left = append(l.left, leaving{user, time.Now()})
+		f.open, f.leftAt = false, time.Now()
+		l.queue(user, f, f.leftAt)
+	}
+}
+
+func (l *lane) queue(user uint64, f *follower, at time.Time) {
+	if !f.queued {
+		f.queued = true
+		l.left = append(l.left, leaving{user, at})
 	}
 }
 
@@ -207,10 +216,13 @@ func (l *lane) takeLeft(now time.Time) (gone []uint64) {
 		one := l.left[0]
 		l.left = l.left[1:]
 		f := l.users[one.user]
+		f.queued = false
 		switch {
-		case f == nil || f.open:
+		case f.open:
 		case !f.confirmed:
-			l.left = append(l.left, leaving{one.user, now})
+			l.queue(one.user, f, now)
+		case now.Sub(f.leftAt) < l.linger: // it came back and left again
+			l.queue(one.user, f, f.leftAt)
 		default:
 			delete(l.users, one.user)
 			gone = append(gone, one.user)

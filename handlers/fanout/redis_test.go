@@ -181,6 +181,29 @@ func TestRedisLingers(t *testing.T) {
 	}
 }
 
+// It is the last time of leaving that counts, and however often windows come and go, nothing piles up. There is no Redis
+// here that could confirm anything.
+func TestRedisLingersFromTheLastTime(t *testing.T) {
+	l := newLane(nil, 0)
+	l.follow(1)
+	l.users[1].confirmed = true
+	began := time.Now()
+	for range 100 {
+		l.unfollow(1)
+		l.follow(1)
+	}
+	l.unfollow(1)
+	if len(l.left) != 1 {
+		t.Errorf("%d notes of one user are kept", len(l.left))
+	}
+	l.users[1].leftAt = began.Add(4 * time.Second)
+	for after, want := range []int{5: 0, 6: 0, 8: 0, 9: 1} {
+		if left := l.takeLeft(began.Add(time.Duration(after)*time.Second + time.Millisecond)); len(left) != want {
+			t.Errorf("after %d s %v is let go of", after, left)
+		}
+	}
+}
+
 // While Redis is away a node's own windows hear all, and afterwards every window is told to look. The log has one line
 // for each end of that.
 func TestRedisGoesAwayAndReturns(t *testing.T) {
