@@ -30,8 +30,7 @@ const (
 	writeTimeout = 30 * time.Second
 	// lockWait is in seconds, and the least that all engines take. Sends go in groups: those that wait together with
 	// one whose conversation somebody holds wait no longer than this. The engines' own 50 s would outlive everybody's
-	// patience. A
-	// statement that gives up (error 1205) is tried again by db/chat.
+	// patience. A statement that gives up (error 1205) is tried again by db/chat.
 	lockWait = "1"
 )
 

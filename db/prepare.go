@@ -74,8 +74,9 @@ func (t boundTx) end(ctx context.Context, statement string) error {
 }
 
 // maxPrepared is how many statements a connection keeps prepared. Parley has some ninety, and the grouped ones come in
-// as many lengths as groups have. MySQL's own limit is 16,382 for the whole server (max_prepared_stmt_count), which with
-// 16 connections each is enough for five Parleys at least; beyond it they prepare more often.
+// as many lengths as groups have. MySQL's own limit is 16,382 for the whole server (max_prepared_stmt_count), which is
+// enough for five Parleys of 16 connections each at least, and for two on a node of a cluster; beyond it they prepare more
+// often.
 const maxPrepared = 192
 
 // prepare finds or prepares a statement. One that finds no room is prepared in the place of any other.

@@ -55,7 +55,8 @@ func requestIDOf(c *fiber.Ctx) string {
 	return id
 }
 
-// accessLog writes one line a request: the route and never the query, since that can hold what people search for.
+// accessLog writes one line a request: the path, usernames and message IDs among it, and never the query, since that can
+// hold what people search for.
 func (s *Server) accessLog(c *fiber.Ctx) error {
 	start := time.Now()
 	if err := c.Next(); err != nil {

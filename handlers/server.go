@@ -1,5 +1,5 @@
-// Package handlers is Parley over HTTP: it reads a request, calls one method of chat.Store, and answers with a page, a
-// fragment or JSON.
+// Package handlers is Parley over HTTP: it reads a request, has chat.Store do what it asks for, and answers with a
+// page, a fragment or JSON.
 package handlers
 
 import (

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -57,6 +58,28 @@ func TestReadmeBackup(t *testing.T) {
 	dump, err := os.ReadFile(here + "/parley.sql")
 	if err != nil || !strings.Contains(string(dump), "zoe-in-the-backup") {
 		t.Errorf("the copy has no account: %v", err)
+	}
+	restore(t, here+"/parley.sql")
+}
+
+// restore puts a copy into a new data directory by the README's words, and looks whether all is there.
+func restore(t *testing.T, dump string) {
+	t.Helper()
+	r := startPrivate(t)
+	here := t.TempDir()
+	for name, target := range map[string]string{"data": r.args[1], "parley.sql": dump} {
+		if err := os.Symlink(target, filepath.Join(here, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shell := exec.Command("bash", "-euc", fromReadme(t, "restore"))
+	shell.Dir = here
+	if out, err := shell.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	r.stop()
+	if found := runProgram(t, "verify", "--json", "--data-dir", r.args[1]); found.code != 0 || !strings.Contains(found.out, `"users":1`) {
+		t.Errorf("what was put back: %+v", found)
 	}
 }
 

@@ -14,7 +14,6 @@ import (
 	"os"
 	"os/signal"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -30,8 +29,8 @@ type options struct {
 	Fault   []string      `placeholder:"KIND" help:"Break only these, separated by commas; 'none' breaks nothing. Unset: everything. --list names them."`
 	Pace    time.Duration `default:"400ms" help:"The mean pause of a device between two things that its person does."`
 	Race    bool          `help:"Build Parley with the race detector."`
-	Planted string        `placeholder:"BUG" help:"Build Parley with this bug. The run must fail, and ends when it does. --list names them."`
-	Prove   bool          `help:"Run once with each planted bug, or with those that --planted names, and succeed if every one is found by the check that it breaks."`
+	Planted []string      `placeholder:"BUG" help:"Build Parley with this bug. The run must fail, and ends when it does. With --prove it may be several, separated by commas. --list names them."`
+	Prove   bool          `help:"Run once with each planted bug, or with those that --planted names, and succeed if every one is found by the check that it breaks. How long, how fast and which faults is each bug's own: --for, --pace and --fault count for nothing."`
 	Source  string        `default:"." help:"The directory of Parley's source."`
 	Dir     string        `help:"Where everything is kept while it runs. Unset: a temporary directory."`
 	Keep    bool          `help:"Keep the journal and the logs. A run that fails keeps them anyway."`
@@ -91,10 +90,13 @@ func (o *options) check() error {
 	if _, err := chosenFaults(o.Fault); err != nil {
 		return err
 	}
-	for _, name := range o.plants() {
+	for _, name := range o.Planted {
 		if _, err := plantNamed(name); err != nil {
 			return err
 		}
+	}
+	if len(o.Planted) > 1 && !o.Prove {
+		return errors.New("without --prove there is one planted bug at a time")
 	}
 	return nil
 }
@@ -126,11 +128,12 @@ func (o *options) wants(name string) bool {
 	return slices.ContainsFunc(chosen, func(f fault) bool { return f.name == name })
 }
 
-func (o *options) plants() []string {
-	if o.Planted == "" {
-		return nil
+// planted is the bug that Parley is built with, "" for none.
+func (o *options) planted() string {
+	if len(o.Planted) == 0 {
+		return ""
 	}
-	return strings.Split(o.Planted, ",")
+	return o.Planted[0]
 }
 
 func list(out io.Writer) {

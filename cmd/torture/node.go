@@ -160,8 +160,8 @@ func build(ctx context.Context, o options, dir string) (binary string, err error
 	if o.Race {
 		args = append(args, "-race")
 	}
-	if o.Planted != "" {
-		overlay, err := plantInto(o.Source, dir, o.Planted)
+	if bug := o.planted(); bug != "" {
+		overlay, err := plantInto(o.Source, dir, bug)
 		if err != nil {
 			return "", err
 		}

@@ -145,7 +145,7 @@ const proveFor = 25 * time.Second
 
 // prove runs once with each planted bug. Each must be found by the check that it breaks.
 func prove(ctx context.Context, o options, out io.Writer) error {
-	chosen := o.plants()
+	chosen := slices.Clone(o.Planted)
 	if len(chosen) == 0 {
 		for _, p := range plants {
 			chosen = append(chosen, p.name)
@@ -173,7 +173,7 @@ func prove(ctx context.Context, o options, out io.Writer) error {
 
 // prove runs with this bug in a short and busy run.
 func (p plant) prove(ctx context.Context, o options, out io.Writer) (found bool, err error) {
-	o.Planted, o.For, o.Pace, o.Prove = p.name, proveFor, 200*time.Millisecond, false
+	o.Planted, o.For, o.Pace, o.Prove = []string{p.name}, proveFor, 200*time.Millisecond, false
 	if o.Fault = p.faults; len(o.Fault) == 0 {
 		o.Fault = []string{"none"}
 	}

@@ -148,7 +148,7 @@ var errFound = errors.New("the planted bug was found")
 
 // watchFor ends a run when the check that its planted bug is to break broke: there is no need to go on.
 func (w *world) watchFor(ctx context.Context, found func(error)) {
-	p, err := plantNamed(w.options.Planted)
+	p, err := plantNamed(w.options.planted())
 	if err != nil {
 		return // no bug is planted
 	}

@@ -115,7 +115,7 @@ func workDir(dir string) (string, error) {
 // tidy removes everything, unless somebody will want to read it.
 func (w *world) tidy(v verdict, err error) {
 	failed := err != nil || !v.kept()
-	if w.options.Keep || failed && w.options.Planted == "" {
+	if w.options.Keep || failed && w.options.planted() == "" {
 		w.say("the journal and the logs are in %s", w.dir)
 		os.RemoveAll(filepath.Join(w.dir, "database"))
 		return

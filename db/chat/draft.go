@@ -34,8 +34,8 @@ func (s *Store) checkDraft(ctx context.Context, d Draft) (recipient User, client
 	return recipient, clientID, body, f.err("The message wasn't sent.")
 }
 
-// recipient is UserByName for those who are many at the same time. An account that another node has disabled just now may
-// still be written to.
+// recipient is UserByName, but together with what others look up, and up to Options.RememberFor old: an account that another
+// node has disabled just now may still be written to.
 func (s *Store) recipient(ctx context.Context, username string) (User, error) {
 	row, found, err := s.people.recall(ctx, usernameKey(username))
 	if err != nil || !found {

@@ -14,13 +14,13 @@ const (
 // Event tells one user's windows, on every node, of something that has been committed. It carries names and numbers,
 // never a body: whoever hears it fetches, and the fetch checks the permission.
 type Event struct {
-	Type    EventType `json:"type"`
-	To      uint64    `json:"to"`                // the user whose windows hear it; EventCheck: 0 means everybody's
-	With    string    `json:"with,omitempty"`    // the other person's username, as that user sees the conversation
-	ID      MessageID `json:"id,omitzero"`       // EventMessage: which message
-	Rev     uint64    `json:"rev,omitempty"`     // EventMessage: the message's rev
-	Seq     uint64    `json:"seq,omitempty"`     // EventRead: the new watermark
-	Session []byte    `json:"session,omitempty"` // EventSessionEnded: the session's hash; empty means all of the user's
+	Type    EventType
+	To      uint64    // the user whose windows hear it; EventCheck: 0 means everybody's
+	With    string    // the other person's username, as that user sees the conversation
+	ID      MessageID // EventMessage: which message
+	Rev     uint64    // EventMessage: the message's rev
+	Seq     uint64    // EventRead: the new watermark
+	Session []byte    // EventSessionEnded: the session's hash; empty means all of the user's
 }
 
 // Notifier takes events to the windows. Notify is called after the commit, must not block, and may lose an event: the

@@ -39,14 +39,14 @@ func (m *memory[K, V]) find(key K) (value V, found bool) {
 	return h.value, true
 }
 
-// asks is to be called before the database is, and add is given what it says.
+// asks gives a mark: take it before the database is asked, and hand it to add.
 func (m *memory[K, V]) asks() (mark uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.forgot
 }
 
-// add holds an answer, unless something was to be forgotten since it was asked for: then it may be what is over.
+// add holds an answer, unless anything was to be forgotten since its mark was taken: then it may be what is over.
 func (m *memory[K, V]) add(key K, value V, mark uint64) {
 	if m.keep < 0 {
 		return

@@ -42,7 +42,7 @@ type Store struct {
 	lifetime  time.Duration
 	now       func() time.Time
 	hashing   chan struct{}
-	patience  time.Duration // how long a write goes on trying
+	patience  time.Duration // how long a write goes on trying, and what one look-up may take
 	home      Home
 	lanes     sync.Map // *sql.DB, a home, to its lanes
 	held      *held
@@ -83,15 +83,15 @@ func New(db *sql.DB, o Options) *Store {
 		o.RememberFor = time.Second / 2
 	}
 	s.recent, s.place = newRecent(o.RememberFor), newMemory[struct{}, Place](o.RememberFor, 2)
-	s.gather(o.RememberFor)
+	s.makeLookups(o.RememberFor)
 	// DATETIME(6) keeps microseconds: what is stored must equal what was returned.
 	s.now = func() time.Time { return clock().UTC().Truncate(time.Microsecond) }
 	return s
 }
 
-// gather makes what has calls that come at the same time go to the database together. Who somebody is, is asked with each
+// makeLookups makes what has calls that come at the same time go to the database together. Who somebody is, is asked with each
 // request, and the answer holds for a moment: several requests make a page.
-func (s *Store) gather(recall time.Duration) {
+func (s *Store) makeLookups(recall time.Duration) {
 	s.counts.sendGroups, s.counts.lookupGroups = meter.Sizes(postMost), meter.Sizes(lookupMost)
 	patience := func() time.Duration { return s.patience }
 	s.sessions = newLookup(recall, patience, func(row queries.SessionsByHashRow) []byte { return row.IDHash },

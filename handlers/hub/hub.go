@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Hub holds the open windows by user. It is safe for concurrent use, and none of its methods but CloseAll waits for a
-// network.
+// Hub holds the open windows by user. It is safe for concurrent use, and none of its methods waits for a network
+// but those that close everything.
 type Hub struct {
 	mu      sync.RWMutex
 	windows map[uint64]map[*Window]struct{}

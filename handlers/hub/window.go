@@ -117,8 +117,8 @@ func (w *Window) end(last [][]byte) {
 	w.hurry()
 }
 
-// hurry bounds what is left of a closed window. Closing the connection would not wake its reader under fasthttp, a
-// deadline does. A write that is under way gets its bound when the time is over, since it may be about to set a later
+// hurry bounds what is left of a closed window. The reader has a deadline rather than a closed connection, so that it can
+// still hear the other side's answer to the close frame. A write that is under way gets its bound when the time is over, since it may be about to set a later
 // deadline for itself just now.
 func (w *Window) hurry() {
 	w.until = time.Now().Add(closeTimeout)
@@ -138,7 +138,7 @@ func (w *Window) cut() {
 	}
 }
 
-// attached says whether the window ever got a connection.
+// attached says whether the window has a connection.
 func (w *Window) attached() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
