@@ -143,10 +143,10 @@ func (m *member) note(err error, looks int) {
 	switch {
 	case err != nil && was:
 		m.well.Store(false)
-		slog.Warn("A node of the database is away; others take its conversations.", "node", m.cfg.Addr, "error", redact(err, m.cfg.Passwd))
+		slog.Warn("A node of the database is away; others take its conversations.", "server", m.cfg.Addr, "error", redact(err, m.cfg.Passwd))
 	case !was && looks >= wellLooks:
 		m.well.Store(true)
-		slog.Info("A node of the database is back.", "node", m.cfg.Addr)
+		slog.Info("A node of the database is back.", "server", m.cfg.Addr)
 	}
 }
 

@@ -122,7 +122,7 @@ func TestTraceIsForgotten(t *testing.T) {
 // onRedis makes a server one of several nodes.
 func onRedis(t testing.TB, address, name string) setting {
 	t.Helper()
-	nodes, err := fanout.NewRedis("redis://"+address, slog.New(slog.DiscardHandler))
+	nodes, err := fanout.NewRedis("redis://"+address, "there", slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ func TestPageCatchesUpWhenItIsToldTo(t *testing.T) {
 	server := start(t, "--database-url", dsn, "--redis-url", redis)
 	silent := chat.New(pool, chat.Options{}) // a node that tells nobody
 	people := addPeople(t, silent, "alice", "bob", "carol")
-	node, err := fanout.NewRedis(redis, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	node, err := fanout.NewRedis(redis, "here", slog.New(slog.NewTextHandler(io.Discard, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -98,7 +98,7 @@ func (p *program) fanout() (fanout.Fanout, error) {
 	if p.set.RedisURL == "" {
 		return fanout.NewMemory(), nil
 	}
-	return fanout.NewRedis(p.set.RedisURL, p.log)
+	return fanout.NewRedis(p.set.RedisURL, p.nodeName(), p.log)
 }
 
 // server puts the layers together.

@@ -65,11 +65,25 @@ func (s *Store) Stats() Stats {
 		Hashing: len(s.hashing), HashingPlaces: cap(s.hashing), HashesWaiting: int(c.hashesWaiting.Load()),
 		Pool: s.db.Stats(),
 	}
-	s.lanes.Range(func(_, lanes any) bool {
+	s.lanes.Range(func(home, lanes any) bool {
+		if home != s.db {
+			stats.Pool = bothPools(stats.Pool, home.(*sql.DB).Stats())
+		}
 		for i := range lanes.(*[postLanes]grouped[*posting]) {
 			stats.SendsWaiting += lanes.(*[postLanes]grouped[*posting])[i].waiting()
 		}
 		return true
 	})
 	return stats
+}
+
+// bothPools adds up what two pools have and had.
+func bothPools(a, b sql.DBStats) sql.DBStats {
+	return sql.DBStats{
+		MaxOpenConnections: a.MaxOpenConnections + b.MaxOpenConnections,
+		OpenConnections:    a.OpenConnections + b.OpenConnections, InUse: a.InUse + b.InUse, Idle: a.Idle + b.Idle,
+		WaitCount: a.WaitCount + b.WaitCount, WaitDuration: a.WaitDuration + b.WaitDuration,
+		MaxIdleClosed: a.MaxIdleClosed + b.MaxIdleClosed, MaxIdleTimeClosed: a.MaxIdleTimeClosed + b.MaxIdleTimeClosed,
+		MaxLifetimeClosed: a.MaxLifetimeClosed + b.MaxLifetimeClosed,
+	}
 }

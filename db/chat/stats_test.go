@@ -2,10 +2,13 @@ package chat_test
 
 import (
 	"context"
+	"database/sql"
 	"testing"
 	"time"
 
+	"parley/db"
 	"parley/db/chat"
+	"parley/db/dbtest"
 )
 
 // await polls until a condition holds.
@@ -133,5 +136,22 @@ func TestStatsSeeThePool(t *testing.T) {
 	conn.Close()
 	if got := w.Stats().Pool; got.InUse != 0 || got.MaxOpenConnections == 0 {
 		t.Errorf("the pool is %+v", got)
+	}
+}
+
+// Sends go by a pool of their conversation's home, which counts as well.
+func TestStatsOfSeveralPools(t *testing.T) {
+	dsn, reads := dbtest.NewDSN(t)
+	writes, err := db.Open(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { writes.Close() })
+	w := worldOn(reads, chat.Options{Home: func(uint64, uint64) *sql.DB { return writes }})
+	alice, bob := w.two(t)
+	w.send(t, alice, bob, "hello")
+	want := reads.Stats().MaxOpenConnections + writes.Stats().MaxOpenConnections
+	if pool := w.Stats().Pool; pool.MaxOpenConnections != want || pool.OpenConnections < 2 {
+		t.Errorf("of %d connections the pools have %+v", want, pool)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -72,9 +71,9 @@ func CheckRedisURL(address string) error {
 }
 
 // NewRedis makes a Fanout over the Redis that a URL names: redis://, rediss:// with TLS or unix://; several nodes of a
-// cluster are given by addr parameters. It does not wait for Redis, which may be away and come back at any time. The only
-// error is that of a bad URL.
-func NewRedis(address string, log *slog.Logger) (*Redis, error) {
+// cluster are given by addr parameters. The name is what other nodes' logs call this one. It does not wait for Redis, which
+// may be away and come back at any time. The only error is that of a bad URL.
+func NewRedis(address, name string, log *slog.Logger) (*Redis, error) {
 	client, err := connect(address)
 	if err != nil {
 		return nil, err
@@ -82,7 +81,7 @@ func NewRedis(address string, log *slog.Logger) (*Redis, error) {
 	redis.SetLogger(quiet{log})
 	r := &Redis{client: client, health: newHealth(log), counts: newCounts(), talk: newTalk(), deliver: func(chat.Event) {}}
 	_, _ = rand.Read(r.node[:]) // never fails since Go 1.24
-	r.name = nodeName()
+	r.name = name
 	r.peers = newPeers(log, func() { r.deliver(chat.Event{Type: chat.EventCheck}) })
 	r.publisher = newPublisher(r)
 	lanes := 1
@@ -93,12 +92,6 @@ func NewRedis(address string, log *slog.Logger) (*Redis, error) {
 		r.lanes = append(r.lanes, newLane(r, n))
 	}
 	return r, nil
-}
-
-// nodeName tells people which process a node is.
-func nodeName() string {
-	host, _ := os.Hostname() // the number alone is better than nothing
-	return host + " process " + strconv.Itoa(os.Getpid())
 }
 
 // connect makes a client, which dials when it is first used. Nothing is tried twice: whoever fails reports it, so that

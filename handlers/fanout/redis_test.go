@@ -423,7 +423,7 @@ func TestRedisURLs(t *testing.T) {
 		if err != nil && (!errors.Is(err, ErrRedisURL) || strings.Contains(err.Error(), "sec")) {
 			t.Errorf("%s: the error says %v", url, err)
 		}
-		if _, err := NewRedis(url, slog.New(slog.NewTextHandler(io.Discard, nil))); (err == nil) != good {
+		if _, err := NewRedis(url, "n", slog.New(slog.NewTextHandler(io.Discard, nil))); (err == nil) != good {
 			t.Errorf("%s: %v", url, err)
 		}
 	}

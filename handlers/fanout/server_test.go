@@ -150,7 +150,7 @@ func startNode(t testing.TB, url string, change ...func(*Redis)) *node {
 func newNode(t testing.TB, url string, change ...func(*Redis)) *node {
 	t.Helper()
 	log := &logBuffer{}
-	r, err := NewRedis(url, slog.New(slog.NewTextHandler(log, nil)))
+	r, err := NewRedis(url, "node", slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
