@@ -90,10 +90,10 @@ function estimate(password, names) {
 
 /** From how many bits on each level is reached, and what is said of it. */
 const LEVELS = [
-  { from: 0, text: "Easy to guess." },
-  { from: 25, text: "Could be better: another word or two would help." },
-  { from: 36, text: "Good." },
-  { from: 50, text: "Very good." },
+  { from: 0, text: "easy to guess." },
+  { from: 25, text: "could be better; another word or two would help." },
+  { from: 36, text: "good." },
+  { from: 50, text: "very good." },
 ];
 
 /**

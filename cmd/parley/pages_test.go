@@ -153,7 +153,7 @@ var signedInPages = []visit{
 		b.run(
 			chromedp.SendKeys(chromedp.CSS(`#main input[name=username]`), "bob"),
 			chromedp.SendKeys(chromedp.CSS(`#main input[name=password]`), "a good enough one"),
-			chromedp.Click(chromedp.CSS(`#main form button`)),
+			chromedp.Click(chromedp.CSS(`#main form .primary`)),
 			chromedp.WaitVisible(chromedp.CSS(`#main .error`)),
 		)
 	}},

@@ -101,7 +101,7 @@ func (s *Store) EndOwnSession(ctx context.Context, actor Actor, name string) err
 	return err
 }
 
-// EndOtherSessions signs the actor out everywhere but where they are.
+// EndOtherSessions signs the actor out everywhere but where they are; everywhere where session is the zero one.
 func (s *Store) EndOtherSessions(ctx context.Context, actor Actor, session Session) error {
 	var ended endings
 	err := s.asSelf(ctx, actor, func(ctx context.Context, t ownTx) error {
@@ -119,14 +119,19 @@ type endings struct{ hashes [][]byte }
 
 func (e *endings) add(hashes ...[]byte) { e.hashes = append(e.hashes, hashes...) }
 
-// endOthers ends all of somebody's sessions but one. None can come to it meanwhile: StartSession takes the same lock.
+// endOthers ends all of somebody's sessions but one, or all where it is the zero one. None can come to it meanwhile:
+// StartSession takes the same lock.
 func (t ownTx) endOthers(ctx context.Context, but Session, ended *endings) error {
-	hashes, err := t.q.OtherSessions(ctx, queries.OtherSessionsParams{UserID: t.row.ID, But: but.Hash, Limit: maxTold + 1})
+	kept := but.Hash
+	if kept == nil {
+		kept = []byte{} // nil is NULL, from which nothing differs
+	}
+	hashes, err := t.q.OtherSessions(ctx, queries.OtherSessionsParams{UserID: t.row.ID, But: kept, Limit: maxTold + 1})
 	if err != nil {
 		return err
 	}
 	ended.add(hashes...)
-	_, err = t.q.DeleteOtherSessions(ctx, queries.DeleteOtherSessionsParams{UserID: t.row.ID, But: but.Hash})
+	_, err = t.q.DeleteOtherSessions(ctx, queries.DeleteOtherSessionsParams{UserID: t.row.ID, But: kept})
 	return err
 }
 
