@@ -20,14 +20,15 @@ var (
 	PasswordMatches = passwordMatches
 	NoSuchUserHash  = noSuchUserHash
 	CommonPasswords = commonPasswords
+
+	MaxConcurrentHashes = maxConcurrentHashes
 )
 
 // Limits that tests go up to and one beyond.
 const (
-	MaxConcurrentHashes = maxConcurrentHashes
-	MaxHashesWaiting    = maxHashesWaiting
-	MaxTold             = maxTold
-	SweepLimit          = 1000
+	MaxHashesWaiting = maxHashesWaiting
+	MaxTold          = maxTold
+	SweepLimit       = 1000
 )
 
 // PackedCommonPasswords is how many octets they are in the program.

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"unicode/utf8"
 
@@ -27,10 +28,12 @@ const (
 	argonSalt    = 16 // octets, RFC 9106 section 3.1
 )
 
-// Each hash holds 19 MiB while it runs; four at once keep two cores busy and bound the memory to 76 MiB.
-const maxConcurrentHashes = 4
+// maxConcurrentHashes leaves half of the processors to those who write, whose messages otherwise wait for a processor until
+// some hash has had its 10 ms there: with as many hashes as processors a message took a hundred times as long. Each hash
+// holds 19 MiB while it runs, so four of them 76 MiB.
+var maxConcurrentHashes = max(1, min(runtime.GOMAXPROCS(0)/2, 4))
 
-// maxHashesWaiting is how many may wait for one of those places: the last of them gets it within about two seconds.
+// maxHashesWaiting is how many may wait for one of those places: on a small machine the last of them gets it after two or three seconds.
 const maxHashesWaiting = 64
 
 // Password lengths in characters: OWASP ASVS 5.0, 6.2.1 (at least 8) and 6.2.9 (at least 64 must be allowed).
