@@ -120,9 +120,13 @@ func (r *round) next() []uint64 {
 	return due
 }
 
-// closeEnded closes the windows of sessions that were ended where this node couldn't hear it.
 func (k *checker) closeEnded(ctx context.Context) {
 	k.sessions = time.Now()
+	k.lookUp(ctx)
+}
+
+// lookUp closes the windows of sessions that have expired, or were ended where this node couldn't hear it.
+func (k *checker) lookUp(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, sessionsTime)
 	defer cancel()
 	users := k.s.hub.Sessions()

@@ -105,14 +105,8 @@ func (s *Server) failKeeping(c *fiber.Ctx, err error, typed string) error {
 	nameRequest(c)
 	setSecurityHeaders(c)
 	setPrivate(c)
-	p := problemOf(c, err)
-	if noteworthy(c, err) {
-		s.Logger.LogAttrs(c.UserContext(), levelOf(err), "request failed", slog.String("request", p.Instance), slog.Any("error", err))
-	}
-	switch p.Status {
-	case http.StatusServiceUnavailable:
-		c.Set(fiber.HeaderRetryAfter, "1")
-	case http.StatusUpgradeRequired:
+	p := s.noted(c, err)
+	if p.Status == http.StatusUpgradeRequired {
 		c.Set(fiber.HeaderUpgrade, "websocket")
 		c.Set(fiber.HeaderSecWebSocketVersion, "13")
 	}
@@ -122,18 +116,30 @@ func (s *Server) failKeeping(c *fiber.Ctx, err error, typed string) error {
 		return c.JSON(p, "application/problem+json")
 	case fragment:
 		if p.Status == http.StatusUnauthorized {
-			c.Set("HX-Redirect", loginURL(currentPath(c)))
+			c.Set("HX-Redirect", s.loginURL(c, currentPath(c)))
 		}
 		return render(c, views.ErrorFragment("", fullText(p)))
 	}
 	if errors.Is(err, errSignedOut) {
-		return seeOther(c, loginURL(wantedPath(c)))
+		return seeOther(c, s.loginURL(c, wantedPath(c)))
 	}
 	heading := headingOf[p.Status]
 	if heading == "" {
 		heading = p.Title
 	}
 	return render(c, views.ErrorPage(views.Problem{Heading: heading, Text: fullText(p), Reference: referenceOf(p), Typed: typed}))
+}
+
+// noted is problemOf for an error that is about to be shown, and that the log may have to know.
+func (s *Server) noted(c *fiber.Ctx, err error) problem {
+	p := problemOf(c, err)
+	if noteworthy(c, err) {
+		s.Logger.LogAttrs(c.UserContext(), levelOf(err), "request failed", slog.String("request", p.Instance), slog.Any("error", err))
+	}
+	if p.Status == http.StatusServiceUnavailable {
+		c.Set(fiber.HeaderRetryAfter, "1")
+	}
+	return p
 }
 
 // noteworthy says whether an error belongs into the log: a fault of ours, or a refusal that one was joined to.
@@ -144,8 +150,12 @@ func noteworthy(c *fiber.Ctx, err error) bool {
 	return problemOf(c, err).Status >= http.StatusInternalServerError
 }
 
-// A client that hung up is nobody's fault, nor is a window that comes while this node is being stopped.
+// A client that hung up is nobody's fault, nor is a window that comes while this node is being stopped, nor a crowd, whose
+// every line would be one more.
 func levelOf(err error) slog.Level {
+	if errors.Is(err, chat.ErrCrowded) {
+		return slog.LevelDebug
+	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, fiber.ErrServiceUnavailable) {
 		return slog.LevelInfo
 	}
@@ -176,11 +186,21 @@ func malformed(field, text string) error {
 	return &chat.Error{Kind: chat.Malformed, Text: text, Fields: map[string][]string{field: {text}}}
 }
 
-func loginURL(next string) string {
+func loginURL(next string) string { return loginURLWhy(next, "") }
+
+func loginURLWhy(next, why string) string {
 	if next == "/" {
 		next = "" // where signing in leads anyway
 	}
-	return views.WithQuery("/login", "next", next)
+	return views.WithQuery("/login", "next", next, "why", why)
+}
+
+// loginURL also says why somebody who was signed in has to sign in again.
+func (s *Server) loginURL(c *fiber.Ctx, next string) string {
+	if c.Cookies(s.sessions.name) == "" {
+		return loginURL(next)
+	}
+	return loginURLWhy(next, views.WhyEnded)
 }
 
 // wantedPath is where to go after signing in: the page that was asked for, if asking again does no more than show it.

@@ -48,6 +48,11 @@ func (s *Server) deliver(e chat.Event) {
 		s.hub.CloseSession(e.To, e.Session, hub.CloseRevoked, "signed out")
 		return
 	}
+	if e.Type == chat.EventSessionMoved {
+		s.Store.SessionEnded(e.To, e.Session)
+		s.hub.CloseSession(e.To, e.Session, hub.CloseRestart, "another token") // pages open it again, with theirs
+		return
+	}
 	if e.Type == chat.EventCheck {
 		s.checker.check(e.To)
 		return

@@ -30,6 +30,13 @@ func (s *Server) routes() {
 	a.Get("/account", accountHome)
 	a.Get("/account/profile", s.showOwnProfile)
 	a.Post("/account/profile", s.editOwnProfile)
+	a.Get("/account/password", s.showOwnPassword)
+	a.Post("/account/password", s.changeOwnPassword)
+	a.Get("/account/email", s.showOwnEmail)
+	a.Post("/account/email", s.changeOwnEmail)
+	a.Get("/account/devices", s.listDevices)
+	a.Post("/account/devices/end-others", s.endOtherDevices)
+	a.Post("/account/devices/:id/end", s.endDevice)
 
 	a.Use("/admin", s.signedIn, adminOnly, s.noticed)
 	a.Get("/admin", adminHome)

@@ -146,8 +146,11 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return nil
 }
 
+// pingEvery is also how often the windows' sessions are looked up: one that has expired is found within a minute.
+var pingEvery = hub.PingEvery
+
 func (s *Server) pingWindows(ctx context.Context) {
-	tick := time.NewTicker(hub.PingEvery)
+	tick := time.NewTicker(pingEvery)
 	defer tick.Stop()
 	for {
 		select {
@@ -155,6 +158,7 @@ func (s *Server) pingWindows(ctx context.Context) {
 			return
 		case <-tick.C:
 			s.hub.Ping()
+			s.checker.lookUp(ctx)
 		}
 	}
 }

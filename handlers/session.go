@@ -80,6 +80,14 @@ func (s *sessionStore) open(ctx context.Context, token string) (*sessions.Sessio
 	return session, nil
 }
 
+// moved is the session of a request under another token.
+func (s *sessionStore) moved(token string, to chat.Session) *sessions.Session {
+	session := sessions.NewSession(s, s.name)
+	options := s.options
+	session.Options, session.ID, session.Values[sessionValue] = &options, token, to
+	return session
+}
+
 // Save implements sessions.Store: it starts a session for somebody who signs in, ends one with a negative MaxAge, and
 // sends the cookie again for one that was renewed.
 func (s *sessionStore) Save(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
@@ -173,7 +181,7 @@ func (s *Server) showLogin(c *fiber.Ctx) error {
 	if viewer(c).ID != 0 {
 		return seeOther(c, afterLogin(next))
 	}
-	return render(c, views.LoginPage(views.Login{Next: next}))
+	return render(c, views.LoginPage(views.Login{Next: next, Why: c.Query("why")}))
 }
 
 // login always starts a new session: an ID from before the sign-in is never one after it.
@@ -187,14 +195,21 @@ func (s *Server) login(c *fiber.Ctx) error {
 		return err
 	}
 	user, err := s.Store.Authenticate(c.UserContext(), form.Username, form.Password)
-	if chat.KindOf(err) == chat.Denied && shapeOf(c) != program {
-		c.Status(http.StatusUnauthorized)
-		return render(c, views.LoginPage(views.Login{Username: form.Username, Next: localPath(form.Next), Error: problemOf(c, err).Detail}))
+	if kind := chat.KindOf(err); shapeOf(c) != program && (kind == chat.Denied || kind == chat.Unavailable) {
+		return s.showRefusedLogin(c, err, views.Login{Username: form.Username, Next: localPath(form.Next)})
 	}
 	if err != nil {
 		return err
 	}
 	return s.startSession(c, user, afterLogin(localPath(form.Next)))
+}
+
+// showRefusedLogin answers with the form, and with what was typed but for the password.
+func (s *Server) showRefusedLogin(c *fiber.Ctx, err error, l views.Login) error {
+	p := s.noted(c, err)
+	l.Error = p.Detail
+	c.Status(p.Status)
+	return render(c, views.LoginPage(l))
 }
 
 // startSession ends the session from before only once there is the new one, whose cookie goes out last: a sign-in that

@@ -206,7 +206,7 @@ func TestSessionIsRenewedWhileUsed(t *testing.T) {
 	if alice.signedIn() {
 		t.Error("an expired session goes on")
 	}
-	alice.get("/conversations", asPage).want(303).wantHeader("Location", "/login?next=%2Fconversations")
+	alice.get("/conversations", asPage).want(303).wantHeader("Location", "/login?next=%2Fconversations&why=ended")
 }
 
 func TestDisabledPersonIsOut(t *testing.T) {

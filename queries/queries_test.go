@@ -2,7 +2,9 @@ package queries_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 	"math"
 	"reflect"
 	"testing"
@@ -132,6 +134,25 @@ var calls = map[string]call{
 	"SetPasswords": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return nothing(q.SetPasswords(ctx, queries.SetPasswordsParams{PasswordHash: "x", Ids: []uint64{1, 2}}))
 	},
+	"ListUserSessions": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.ListUserSessions(ctx, queries.ListUserSessionsParams{UserID: 1, Now: now, MadeAfter: past, Before: soon, BeforeName: []byte("f"), Limit: 5}))
+	},
+	"UserSessionByName": func(ctx context.Context, q *queries.Queries) (any, error) {
+		sum := sha256.Sum256(hash)
+		return some(q.UserSessionByName(ctx, queries.UserSessionByNameParams{UserID: 1, Now: now, MadeAfter: past, Name: []byte(hex.EncodeToString(sum[:16]))}))
+	},
+	"OtherSessions": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.OtherSessions(ctx, queries.OtherSessionsParams{UserID: 1, But: key, Limit: 5}))
+	},
+	"DeleteOtherSessions": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.DeleteOtherSessions(ctx, queries.DeleteOtherSessionsParams{UserID: 1, But: key}))
+	},
+	"MoveSession": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.MoveSession(ctx, queries.MoveSessionParams{NewHash: append([]byte{'x'}, hash[1:]...), OldHash: hash, UserID: 1}))
+	},
+	"ReplacePassword": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.ReplacePassword(ctx, queries.ReplacePasswordParams{Hash: "other", ID: 1, Was: "none"}))
+	},
 	"DeleteSessionsOf": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return nothing(q.DeleteSessionsOf(ctx, []uint64{1, 2}))
 	},
@@ -158,7 +179,7 @@ var calls = map[string]call{
 		return some(q.MessagesSinceRev(ctx, queries.MessagesSinceRevParams{ConversationID: 1, Limit: 1}))
 	},
 	"CountUserSessions": func(ctx context.Context, q *queries.Queries) (any, error) {
-		return some(q.CountUserSessions(ctx, queries.CountUserSessionsParams{UserID: 1, Now: now}))
+		return some(q.CountUserSessions(ctx, queries.CountUserSessionsParams{UserID: 1, Now: now, MadeAfter: past}))
 	},
 	"DeleteExpiredSessions": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return some(q.DeleteExpiredSessions(ctx, soon))
@@ -166,7 +187,7 @@ var calls = map[string]call{
 	"DeleteSession":      func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.DeleteSession(ctx, hash)) },
 	"DeleteUserSessions": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.DeleteUserSessions(ctx, 1)) },
 	"SessionsByHash": func(ctx context.Context, q *queries.Queries) (any, error) {
-		return some(q.SessionsByHash(ctx, queries.SessionsByHashParams{Hashes: [][]byte{hash, key}, Now: now}))
+		return some(q.SessionsByHash(ctx, queries.SessionsByHashParams{Hashes: [][]byte{hash, key}, Now: now, MadeAfter: past}))
 	},
 	"TouchSession": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return some(q.TouchSession(ctx, queries.TouchSessionParams{SeenAt: soon, ExpiresAt: soon, IDHash: hash, SeenUntil: now}))

@@ -12,16 +12,17 @@ import (
 )
 
 const CountUserSessions = `-- name: CountUserSessions :one
-SELECT COUNT(*) FROM sessions WHERE user_id = ? AND expires_at > ?
+SELECT COUNT(*) FROM sessions WHERE user_id = ? AND expires_at > ? AND created_at > ?
 `
 
 type CountUserSessionsParams struct {
-	UserID uint64
-	Now    time.Time
+	UserID    uint64
+	Now       time.Time
+	MadeAfter time.Time
 }
 
 func (q *Queries) CountUserSessions(ctx context.Context, arg CountUserSessionsParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, CountUserSessions, arg.UserID, arg.Now)
+	row := q.db.QueryRowContext(ctx, CountUserSessions, arg.UserID, arg.Now, arg.MadeAfter)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -60,6 +61,23 @@ DELETE FROM sessions WHERE expires_at <= ? LIMIT 1000
 
 func (q *Queries) DeleteExpiredSessions(ctx context.Context, expiresAt time.Time) (int64, error) {
 	result, err := q.db.ExecContext(ctx, DeleteExpiredSessions, expiresAt)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const DeleteOtherSessions = `-- name: DeleteOtherSessions :execrows
+DELETE FROM sessions WHERE user_id = ? AND id_hash <> ?
+`
+
+type DeleteOtherSessionsParams struct {
+	UserID uint64
+	But    []byte
+}
+
+func (q *Queries) DeleteOtherSessions(ctx context.Context, arg DeleteOtherSessionsParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, DeleteOtherSessions, arg.UserID, arg.But)
 	if err != nil {
 		return 0, err
 	}
@@ -109,18 +127,140 @@ func (q *Queries) DeleteUserSessions(ctx context.Context, userID uint64) (int64,
 	return result.RowsAffected()
 }
 
+const ListUserSessions = `-- name: ListUserSessions :many
+SELECT s.id_hash, s.user_id, s.created_at, s.seen_at, s.expires_at, s.user_agent, s.ip, LEFT(SHA2(s.id_hash, 256), 32) AS name FROM sessions s
+WHERE s.user_id = ? AND s.expires_at > ? AND s.created_at > ?
+  AND (s.created_at < ? OR (s.created_at = ? AND LEFT(SHA2(s.id_hash, 256), 32) < ?))
+ORDER BY s.created_at DESC, name DESC LIMIT ?
+`
+
+type ListUserSessionsParams struct {
+	UserID     uint64
+	Now        time.Time
+	MadeAfter  time.Time
+	Before     time.Time
+	BeforeName []byte
+	Limit      int32
+}
+
+type ListUserSessionsRow struct {
+	IDHash    []byte
+	UserID    uint64
+	CreatedAt time.Time
+	SeenAt    time.Time
+	ExpiresAt time.Time
+	UserAgent string
+	Ip        string
+	Name      string
+}
+
+// name is what a session is called outside: a part of a hash of its hash.
+func (q *Queries) ListUserSessions(ctx context.Context, arg ListUserSessionsParams) ([]ListUserSessionsRow, error) {
+	rows, err := q.db.QueryContext(ctx, ListUserSessions,
+		arg.UserID,
+		arg.Now,
+		arg.MadeAfter,
+		arg.Before,
+		arg.Before,
+		arg.BeforeName,
+		arg.Limit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListUserSessionsRow{}
+	for rows.Next() {
+		var i ListUserSessionsRow
+		if err := rows.Scan(
+			&i.IDHash,
+			&i.UserID,
+			&i.CreatedAt,
+			&i.SeenAt,
+			&i.ExpiresAt,
+			&i.UserAgent,
+			&i.Ip,
+			&i.Name,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const MoveSession = `-- name: MoveSession :execrows
+UPDATE sessions SET id_hash = ? WHERE id_hash = ? AND user_id = ?
+`
+
+type MoveSessionParams struct {
+	NewHash []byte
+	OldHash []byte
+	UserID  uint64
+}
+
+// The session goes on under another token.
+func (q *Queries) MoveSession(ctx context.Context, arg MoveSessionParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, MoveSession, arg.NewHash, arg.OldHash, arg.UserID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const OtherSessions = `-- name: OtherSessions :many
+SELECT id_hash FROM sessions WHERE user_id = ? AND id_hash <> ? LIMIT ?
+`
+
+type OtherSessionsParams struct {
+	UserID uint64
+	But    []byte
+	Limit  int32
+}
+
+func (q *Queries) OtherSessions(ctx context.Context, arg OtherSessionsParams) ([][]byte, error) {
+	rows, err := q.db.QueryContext(ctx, OtherSessions, arg.UserID, arg.But, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := [][]byte{}
+	for rows.Next() {
+		var id_hash []byte
+		if err := rows.Scan(&id_hash); err != nil {
+			return nil, err
+		}
+		items = append(items, id_hash)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const SessionsByHash = `-- name: SessionsByHash :many
-SELECT STRAIGHT_JOIN s.id_hash, s.seen_at, s.expires_at, u.id, u.username, u.display_name, u.is_admin FROM sessions s FORCE INDEX (PRIMARY) JOIN users u ON u.id = s.user_id
-WHERE s.id_hash IN (/*SLICE:hashes*/?) AND s.expires_at > ? AND u.disabled_at IS NULL
+SELECT STRAIGHT_JOIN s.id_hash, s.created_at, s.seen_at, s.expires_at, u.id, u.username, u.display_name, u.is_admin FROM sessions s FORCE INDEX (PRIMARY) JOIN users u ON u.id = s.user_id
+WHERE s.id_hash IN (/*SLICE:hashes*/?) AND s.expires_at > ? AND s.created_at > ? AND u.disabled_at IS NULL
 `
 
 type SessionsByHashParams struct {
-	Hashes [][]byte
-	Now    time.Time
+	Hashes    [][]byte
+	Now       time.Time
+	MadeAfter time.Time
 }
 
 type SessionsByHashRow struct {
 	IDHash      []byte
+	CreatedAt   time.Time
 	SeenAt      time.Time
 	ExpiresAt   time.Time
 	ID          uint64
@@ -143,6 +283,7 @@ func (q *Queries) SessionsByHash(ctx context.Context, arg SessionsByHashParams) 
 		query = strings.Replace(query, "/*SLICE:hashes*/?", "NULL", 1)
 	}
 	queryParams = append(queryParams, arg.Now)
+	queryParams = append(queryParams, arg.MadeAfter)
 	rows, err := q.db.QueryContext(ctx, query, queryParams...)
 	if err != nil {
 		return nil, err
@@ -153,6 +294,7 @@ func (q *Queries) SessionsByHash(ctx context.Context, arg SessionsByHashParams) 
 		var i SessionsByHashRow
 		if err := rows.Scan(
 			&i.IDHash,
+			&i.CreatedAt,
 			&i.SeenAt,
 			&i.ExpiresAt,
 			&i.ID,
@@ -196,4 +338,35 @@ func (q *Queries) TouchSession(ctx context.Context, arg TouchSessionParams) (int
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const UserSessionByName = `-- name: UserSessionByName :one
+SELECT id_hash, user_id, created_at, seen_at, expires_at, user_agent, ip FROM sessions WHERE user_id = ? AND expires_at > ? AND created_at > ? AND LEFT(SHA2(id_hash, 256), 32) = ?
+`
+
+type UserSessionByNameParams struct {
+	UserID    uint64
+	Now       time.Time
+	MadeAfter time.Time
+	Name      []byte
+}
+
+func (q *Queries) UserSessionByName(ctx context.Context, arg UserSessionByNameParams) (Session, error) {
+	row := q.db.QueryRowContext(ctx, UserSessionByName,
+		arg.UserID,
+		arg.Now,
+		arg.MadeAfter,
+		arg.Name,
+	)
+	var i Session
+	err := row.Scan(
+		&i.IDHash,
+		&i.UserID,
+		&i.CreatedAt,
+		&i.SeenAt,
+		&i.ExpiresAt,
+		&i.UserAgent,
+		&i.Ip,
+	)
+	return i, err
 }

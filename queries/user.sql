@@ -49,6 +49,10 @@ UPDATE users SET display_name = ?, search_key = ?, email = ?, email_key = ?, is_
 -- name: SetPassword :exec
 UPDATE users SET password_hash = ? WHERE id = ?;
 
+-- name: ReplacePassword :execrows
+-- Changes nothing where the password isn't as it was.
+UPDATE users SET password_hash = sqlc.arg(hash) WHERE id = ? AND password_hash = sqlc.arg(was);
+
 -- name: SetPasswords :exec
 UPDATE users SET password_hash = ? WHERE id IN (sqlc.slice(ids));
 

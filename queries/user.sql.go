@@ -251,6 +251,25 @@ func (q *Queries) LockUserByID(ctx context.Context, id uint64) (User, error) {
 	return i, err
 }
 
+const ReplacePassword = `-- name: ReplacePassword :execrows
+UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?
+`
+
+type ReplacePasswordParams struct {
+	Hash string
+	ID   uint64
+	Was  string
+}
+
+// Changes nothing where the password isn't as it was.
+func (q *Queries) ReplacePassword(ctx context.Context, arg ReplacePasswordParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, ReplacePassword, arg.Hash, arg.ID, arg.Was)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const SetDisabled = `-- name: SetDisabled :exec
 UPDATE users SET disabled_at = ? WHERE id = ?
 `

@@ -114,6 +114,7 @@ async function markRead() {
   const url = `/conversations/${encodeURIComponent(open.dataset.with ?? "")}/read`;
   const headers = { "Content-Type": "application/json", Accept: "application/json" };
   const answer = await fetch(url, { method: "PUT", headers, body: JSON.stringify({ seq }) }).catch(() => undefined);
+  if (answer?.status === 401) return signInAgain();
   if (answer?.ok) open.dataset.read = String(seq);
   else toldRead = 0;
 }
@@ -192,9 +193,14 @@ function connect() {
   mine.addEventListener("close", (event) => {
     if (socket !== mine) return;
     socket = undefined;
-    if (event.code === 1008) location.href = `/login?next=${encodeURIComponent(location.pathname)}`;
+    if (event.code === 1008) signInAgain();
     else later();
   });
+}
+
+/** Goes to where the reader signs in, is told why, and comes back from. What they were typing waits in this tab. */
+function signInAgain() {
+  location.href = `/login?${new URLSearchParams({ next: location.pathname + location.search, why: "ended" })}`;
 }
 
 /** Tries again after a pause; polls meanwhile, since some networks let no WebSocket through. */

@@ -417,7 +417,7 @@ func NewAccountForm(n NewAccount) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = textField(formField{Name: "password", Label: "Password", Type: "password", Hint: "8 to 128 characters. Tell it to this person alone.", Autocomplete: "new-password", Required: true, Errors: n.Errors["password"]}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = passwordField(formField{Name: "password", Label: "Password", Hint: passwordHint + " Tell it to this person alone.", Required: true, Errors: n.Errors["password"]}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -708,7 +708,7 @@ func accountForm(e EditedAccount) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = textField(formField{Name: "password", Label: "New password", Type: "password", Hint: e.passwordHint(), Autocomplete: "new-password", Errors: e.Errors["password"]}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = passwordField(formField{Name: "password", Label: "New password", Hint: e.passwordHint(), Errors: e.Errors["password"]}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -136,7 +136,25 @@ func goldens() map[string]templ.Component {
 		"own-profile":            OwnProfileForm(OwnProfile{User: alice, DisplayName: alice.DisplayName, Done: true}),
 		"own-profile-refused":    OwnProfileForm(OwnProfile{User: alice, DisplayName: `<b>"`, Error: "Nothing was changed.", Errors: map[string][]string{"display_name": {"A display name has at most 64 characters."}}}),
 		"place":                  EditPlace(EditedPlace{Place: chat.Place{Name: `<b>"`, SignUp: chat.SignUpInvited, SecondFactor: chat.SecondFactorAll}, Error: "Nothing was changed.", Errors: map[string][]string{"sign_up": {"Choose one."}}}),
+		"login-ended":            LoginPage(Login{Next: "/conversations/bob", Why: WhyEnded}),
+		"own-password":           OwnPasswordForm(OwnPassword{User: alice, Done: true}),
+		"own-password-refused":   OwnPasswordForm(OwnPassword{User: alice, Done: true, Error: "Nothing was changed.", Errors: map[string][]string{"current_password": {"Not this."}, "password": {"Too short."}}}),
+		"own-email":              OwnEmailForm(OwnEmail{User: alice, Email: "alice@example.org", Done: true}),
+		"own-email-refused":      OwnEmailForm(OwnEmail{User: alice, Email: `<b>"`, Error: "Nothing was changed.", Errors: map[string][]string{"email": {"Not an address."}}}),
+		"devices":                Devices(DeviceList{Viewing: viewing, Sessions: openSessions(), First: true, Next: "/account/devices?after=abc", Done: "one"}),
+		"devices-alone":          Devices(DeviceList{Viewing: viewing, Sessions: openSessions()[:1], First: true}),
+		"devices-none":           Devices(DeviceList{Viewing: viewing}),
+		"admin-new-person":       NewAccountForm(NewAccount{}),
 		"titled":                 In(Titled("Bob"), Profile(viewing, bob)),
+	}
+}
+
+func openSessions() []chat.OpenSession {
+	firefox := "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
+	return []chat.OpenSession{
+		{Name: "0a", Device: chat.Device{UserAgent: firefox, IP: "192.0.2.7"}, SignedInAt: at("2026-11-23 09:00:00"), SeenAt: at("2026-11-23 09:59:00"), Current: true},
+		{Name: "0b", Device: chat.Device{UserAgent: "<b>thing</b> with words"}, SignedInAt: at("2026-11-20 09:00:00"), SeenAt: at("2026-11-21 09:00:00")},
+		{Name: "0c", SignedInAt: at("2026-11-19 09:00:00"), SeenAt: at("2026-11-19 09:00:00")},
 	}
 }
 

@@ -29,6 +29,7 @@ type settings struct {
 	MessagesToLoad int           `default:"10" help:"How many messages a conversation shows at first, from 1 to 100."`
 	MaxBody        int           `default:"10000" help:"The longest message, in characters."`
 	SessionFor     time.Duration `default:"720h" help:"How long after its last use a sign-in ends."`
+	SessionAtMost  time.Duration `default:"2160h" help:"How long after signing in a sign-in ends, however much it is used; 0 for never."`
 	DrainFor       time.Duration `default:"0s" help:"How long Parley still serves after it was told to stop, with /readyz saying 503, so that a proxy that asks there sends nothing more; such as 5s."`
 	TimeZone       string        `default:"UTC" placeholder:"ZONE" help:"The time zone for people whose browser doesn't tell its own, such as Europe/Berlin."`
 	MetricsAddr    string        `placeholder:"ADDR" help:"Where Prometheus finds /metrics, such as 127.0.0.1:9180: an address of its own, which only Prometheus should reach. Unset: none."`
@@ -181,6 +182,9 @@ func (s settings) check() error {
 	if s.SessionFor < time.Minute {
 		return errors.New("session-for is a time of at least a minute, such as 720h")
 	}
+	if s.SessionAtMost != 0 && s.SessionAtMost < time.Minute {
+		return errors.New("session-at-most is a time of at least a minute, such as 2160h, or 0 for never")
+	}
 	if s.DrainFor < 0 || s.DrainFor > longestDrain {
 		return fmt.Errorf("drain-for is a time from 0s to %s", longestDrain)
 	}
@@ -197,6 +201,14 @@ func (s settings) check() error {
 	}
 	_, err := s.baseURL()
 	return err
+}
+
+// sessionAtMost is what the rules call for ever where the setting says 0.
+func (s settings) sessionAtMost() time.Duration {
+	if s.SessionAtMost == 0 {
+		return -1
+	}
+	return s.SessionAtMost
 }
 
 func (s settings) baseURL() (*url.URL, error) {

@@ -93,6 +93,7 @@ type visit struct {
 
 var signedOutPages = []visit{
 	{name: "login", path: "/login"},
+	{name: "login-ended", path: "/login?why=ended"},
 	{name: "login-error", path: "/login", then: func(b *browser) {
 		b.run(
 			chromedp.SendKeys(chromedp.CSS(`input[name=username]`), "alice"),
@@ -125,6 +126,24 @@ var signedInPages = []visit{
 	{name: "people-none", path: "/users?q=zzz"},
 	{name: "profile", path: "/users/bob"},
 	{name: "own-profile", path: "/account/profile"},
+	{name: "own-email", path: "/account/email"},
+	{name: "own-password", path: "/account/password"},
+	{name: "own-password-typed", path: "/account/password", then: func(b *browser) {
+		b.run(
+			chromedp.SendKeys(chromedp.CSS(`#password`), "heron beans 47"),
+			chromedp.Click(chromedp.CSS(`.secret:has(#password) button`)),
+			chromedp.WaitVisible(chromedp.CSS(`.strength`)),
+		)
+	}},
+	{name: "own-password-refused", path: "/account/password", then: func(b *browser) {
+		b.run(
+			chromedp.SendKeys(chromedp.CSS(`#current_password`), "not mine"),
+			chromedp.SendKeys(chromedp.CSS(`#password`), "password"),
+			chromedp.Click(chromedp.CSS(`#main form .primary`)),
+			chromedp.WaitVisible(chromedp.CSS(`#main .error`)),
+		)
+	}},
+	{name: "own-devices", path: "/account/devices"},
 	{name: "admin-settings", path: "/admin/place"},
 	{name: "message", path: "/messages/1-1"},
 	{name: "not-found", path: "/nothing/here"},
@@ -134,7 +153,7 @@ var signedInPages = []visit{
 		b.run(
 			chromedp.SendKeys(chromedp.CSS(`#main input[name=username]`), "bob"),
 			chromedp.SendKeys(chromedp.CSS(`#main input[name=password]`), "a good enough one"),
-			chromedp.Click(chromedp.CSS(`#main form button`)),
+			chromedp.Click(chromedp.CSS(`#main form .primary`)),
 			chromedp.WaitVisible(chromedp.CSS(`#main .error`)),
 		)
 	}},

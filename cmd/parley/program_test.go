@@ -140,6 +140,8 @@ func TestClearSentencesInsteadOfAStart(t *testing.T) {
 		"bad zone":         {[]string{"--time-zone=Mars/Olympus"}, "no time zone called"},
 		"bad base URL":     {[]string{"--base-url=chat.example.org"}, "https://chat.example.org"},
 		"bad Redis URL":    {[]string{"--redis-url=redis://:secret@local host"}, "redis://user:password@localhost"},
+		"bad age":          {[]string{"--session-at-most=-1h"}, "session-at-most is a time"},
+		"short age":        {[]string{"--session-at-most=10s"}, "session-at-most is a time"},
 		"bad drain":        {[]string{"--drain-for=-1s"}, "drain-for is a time"},
 		"short token":      {[]string{"--metrics-token=secret"}, "at least 16 characters"},
 		"bad DSN":          {[]string{"--database-url=nonsense", "--addr=127.0.0.1:0"}, "user:password@tcp"},

@@ -113,7 +113,7 @@ func (p *program) server(database *db.Cluster, nodes fanout.Fanout) (*handlers.S
 	}
 	traces := trace.New(trace.Steps)
 	store := chat.New(database.Pool(), chat.Options{
-		Notifier: nodes, Tracer: traces, Home: database.Home, MaxBodyLength: p.set.MaxBody, SessionLifetime: p.set.SessionFor,
+		Notifier: nodes, Tracer: traces, Home: database.Home, MaxBodyLength: p.set.MaxBody, SessionLifetime: p.set.SessionFor, SessionAtMost: p.set.sessionAtMost(),
 	})
 	return handlers.New(handlers.Config{
 		Store: store, Fanout: nodes, Logger: p.log, BaseURL: base, MessagesToLoad: p.set.MessagesToLoad, TimeZone: zone,

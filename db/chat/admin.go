@@ -37,6 +37,8 @@ type adminTx struct {
 	actor  Actor
 	at     time.Time
 	admins []uint64 // every active admin
+
+	madeAfter time.Time // sessions from before have ended
 }
 
 // asAdmin runs f in a transaction that holds the locks on all active admins, the actor among them. So nobody acts on
@@ -50,7 +52,8 @@ func (s *Store) asAdmin(ctx context.Context, actor Actor, f func(context.Context
 		if !slices.Contains(admins, actor.User.ID) {
 			return notFound(nothingHere)
 		}
-		return f(ctx, adminTx{q: q, actor: actor, at: s.now(), admins: admins})
+		at := s.now()
+		return f(ctx, adminTx{q: q, actor: actor, at: at, admins: admins, madeAfter: s.madeAfter(at)})
 	})
 }
 

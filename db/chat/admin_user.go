@@ -19,7 +19,7 @@ func accountOf(ctx context.Context, t adminTx, user uint64) (Account, error) {
 	if err != nil {
 		return Account{}, err
 	}
-	n, err := t.q.CountUserSessions(ctx, queries.CountUserSessionsParams{UserID: user, Now: t.at})
+	n, err := t.q.CountUserSessions(ctx, queries.CountUserSessionsParams{UserID: user, Now: t.at, MadeAfter: t.madeAfter})
 	return Account{User: userOf(row), OpenSessions: int(n)}, err
 }
 
@@ -49,7 +49,7 @@ func (s *Store) Account(ctx context.Context, actor Actor, username string) (Acco
 	if err != nil {
 		return Account{}, err
 	}
-	account, err := accountOf(ctx, adminTx{q: s.q, at: s.now()}, user.ID)
+	account, err := accountOf(ctx, adminTx{q: s.q, at: s.now(), madeAfter: s.madeAfter(s.now())}, user.ID)
 	return account, fault(err, nobodyCalled(username))
 }
 
@@ -109,7 +109,11 @@ func (s *Store) EditUser(ctx context.Context, actor Actor, username string, e Us
 	if err := s.mustBeAdmin(ctx, actor); err != nil {
 		return Account{}, err
 	}
-	if err := e.check(); err != nil {
+	names, err := s.namesInEdit(ctx, username, e)
+	if err != nil {
+		return Account{}, err
+	}
+	if err := e.check(names); err != nil {
 		return Account{}, err
 	}
 	hash, err := s.hashIfAny(ctx, e.Password)
@@ -127,8 +131,26 @@ func (s *Store) EditUser(ctx context.Context, actor Actor, username string, e Us
 	})
 }
 
+// namesInEdit gives the names that the user has and gets, which the password can't be.
+func (s *Store) namesInEdit(ctx context.Context, username string, e UserEdit) ([]string, error) {
+	if e.Password == "" {
+		return nil, nil
+	}
+	user, err := s.UserByName(ctx, username)
+	if err != nil {
+		return nil, err
+	}
+	names, err := s.namesOf(ctx, user.Username, user.DisplayName, user.Email)
+	for _, given := range []*string{e.DisplayName, e.Email} {
+		if given != nil {
+			names = append(names, localPart(*given), *given)
+		}
+	}
+	return names, err
+}
+
 // check tidies what is given as CreateUser does.
-func (e *UserEdit) check() error {
+func (e *UserEdit) check(names []string) error {
 	f := fields{}
 	if e.DisplayName != nil {
 		name := checkDisplayName(f, *e.DisplayName, "")
@@ -139,7 +161,7 @@ func (e *UserEdit) check() error {
 		e.Email = &email
 	}
 	if e.Password != "" {
-		checkPassword(f, e.Password)
+		checkPassword(f, e.Password, names...)
 	}
 	return f.err(nothingChanged)
 }

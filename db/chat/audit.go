@@ -25,6 +25,12 @@ const (
 	AuditEndSessions AuditAction = "user.end_sessions"
 	AuditOpenBody    AuditAction = "message.open_body"
 	AuditSetPlace    AuditAction = "place.set"
+
+	AuditChangePassword AuditAction = "own.password" // what somebody did to their own account, from here on
+	AuditChangeEmail    AuditAction = "own.email"
+	AuditWrongPassword  AuditAction = "own.wrong_password"
+	AuditEndSession     AuditAction = "own.end_session"
+	AuditEndOthers      AuditAction = "own.end_other_sessions"
 )
 
 // AuditEvent is one line of the audit log: who did what to whom. It is written in the transaction of what it tells of,

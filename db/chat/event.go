@@ -8,6 +8,7 @@ const (
 	EventMessage      EventType = "message"       // a message was made or changed
 	EventRead         EventType = "read"          // the user's own watermark rose, on whichever device
 	EventSessionEnded EventType = "session_ended" // windows must close
+	EventSessionMoved EventType = "session_moved" // windows must open anew, as the session has another token
 	EventCheck        EventType = "check"         // windows may have missed something, and are to catch up
 )
 
@@ -20,7 +21,7 @@ type Event struct {
 	ID      MessageID // EventMessage: which message
 	Rev     uint64    // EventMessage: the message's rev
 	Seq     uint64    // EventRead: the new watermark
-	Session []byte    // EventSessionEnded: the session's hash; empty means all of the user's
+	Session []byte    // EventSessionEnded, -Moved: the session's hash as it was; empty means all of the user's
 }
 
 // Notifier takes events to the windows. Notify is called after the commit, must not block, and may lose an event: the

@@ -1,8 +1,12 @@
 package chat
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
 	"time"
+
+	"golang.org/x/crypto/argon2"
 
 	"parley/queries"
 )
@@ -15,13 +19,34 @@ var (
 	HashPassword    = hashPassword
 	PasswordMatches = passwordMatches
 	NoSuchUserHash  = noSuchUserHash
+	CommonPasswords = commonPasswords
+
+	MaxConcurrentHashes = maxConcurrentHashes
 )
 
 // Limits that tests go up to and one beyond.
 const (
-	MaxConcurrentHashes = maxConcurrentHashes
-	SweepLimit          = 1000
+	MaxHashesWaiting = maxHashesWaiting
+	MaxTold          = maxTold
+	SweepLimit       = 1000
 )
+
+// PackedCommonPasswords is how many octets they are in the program.
+func PackedCommonPasswords() int { return len(packedCommonPasswords) }
+
+// HashAsTyped hashes as was done before the NFKC form was.
+func HashAsTyped(password string) string {
+	salt := bytes.Repeat([]byte{7}, argonSalt)
+	key := argon2.IDKey([]byte(password), salt, argonTime, argonMemory, argonThreads, argonKey)
+	encode := base64.RawStdEncoding.EncodeToString
+	return hashParameters + encode(salt) + "$" + encode(key)
+}
+
+// CheckNewUser is what CreateUser asks before it makes an account.
+func (s *Store) CheckNewUser(ctx context.Context, n NewUser) error {
+	_, _, err := s.checkNewUser(ctx, n)
+	return err
+}
 
 // BePatient changes how long a write goes on trying, 5 seconds otherwise.
 func (s *Store) BePatient(d time.Duration) { s.patience = d }

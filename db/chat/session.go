@@ -28,14 +28,42 @@ const tokenBytes = 32
 // The least time between two writes that note a session's use: a busy person costs one write a minute.
 const renewEvery = time.Minute
 
-// StartSession makes a new session for a user whom Authenticate or CreateUser gave, and gives its token, which is stored
-// nowhere. It is Denied to somebody whose account was disabled, or whose password was changed, since then.
-func (s *Store) StartSession(ctx context.Context, user User, d Device) (token string, _ Session, _ error) {
+// defaultAtMost is how old a session gets however much it is used. OWASP ASVS 5.0, 7.3.2 asks for such an end. The 30 days
+// of NIST SP 800-63B-4 (AAL1) would have everybody sign in every month; three times that is for people who see and end their
+// own sessions, and who are asked for the password before they change what signing in rests on.
+const defaultAtMost = 90 * 24 * time.Hour
+
+// newToken makes what a cookie carries, and what is stored of it.
+func newToken() (token string, hash []byte) {
 	secret := make([]byte, tokenBytes)
 	_, _ = rand.Read(secret) // never fails since Go 1.24
 	token = base64.RawURLEncoding.EncodeToString(secret)
+	return token, tokenHash(token)
+}
+
+// madeAfter is how old a session may be now.
+func (s *Store) madeAfter(now time.Time) time.Time {
+	if s.atMost < 0 {
+		return time.Unix(0, 0).UTC()
+	}
+	return now.Add(-s.atMost)
+}
+
+// expiry is when a session ends that was made then and is used now.
+func (s *Store) expiry(made, now time.Time) time.Time {
+	idle := now.Add(s.lifetime)
+	if last := made.Add(s.atMost); s.atMost >= 0 && last.Before(idle) {
+		return last
+	}
+	return idle
+}
+
+// StartSession makes a new session for a user whom Authenticate or CreateUser gave, and gives its token, which is stored
+// nowhere. It is Denied to somebody whose account was disabled, or whose password was changed, since then.
+func (s *Store) StartSession(ctx context.Context, user User, d Device) (token string, _ Session, _ error) {
+	token, hash := newToken()
 	now := s.now()
-	session := Session{Hash: tokenHash(token), User: user, ExpiresAt: now.Add(s.lifetime)}
+	session := Session{Hash: hash, User: user, ExpiresAt: s.expiry(now, now)}
 	err := s.inTx(ctx, func(ctx context.Context, q *queries.Queries) error {
 		if err := stillTheSame(ctx, q, user); err != nil {
 			return err
@@ -75,7 +103,7 @@ func seen(ctx context.Context, q *queries.Queries, user User, at time.Time) erro
 func (s *Store) SessionByToken(ctx context.Context, token string) (Session, error) {
 	now := s.now()
 	row, found, err := s.sessions.recall(ctx, tokenHash(token))
-	if err != nil || !found || !now.Before(row.ExpiresAt) {
+	if err != nil || !found || !now.Before(row.ExpiresAt) || !row.CreatedAt.After(s.madeAfter(now)) {
 		return Session{}, fault(orNoRow(err), "This session has ended. Sign in again.")
 	}
 	session := Session{Hash: row.IDHash, ExpiresAt: row.ExpiresAt,
@@ -83,7 +111,7 @@ func (s *Store) SessionByToken(ctx context.Context, token string) (Session, erro
 	if now.Sub(row.SeenAt) < renewEvery {
 		return session, nil
 	}
-	return s.renew(ctx, session, now)
+	return s.renew(ctx, session, row.CreatedAt, now)
 }
 
 // SessionOpen says whether a session that SessionByToken found is still open, whatever is remembered of it.
@@ -93,8 +121,8 @@ func (s *Store) SessionOpen(ctx context.Context, session Session) (bool, error) 
 }
 
 // renew writes nothing where another request of the same minute was first.
-func (s *Store) renew(ctx context.Context, session Session, now time.Time) (Session, error) {
-	expires := now.Add(s.lifetime)
+func (s *Store) renew(ctx context.Context, session Session, made, now time.Time) (Session, error) {
+	expires := s.expiry(made, now)
 	changed, err := s.q.TouchSession(ctx, queries.TouchSessionParams{
 		SeenAt: now, ExpiresAt: expires, IDHash: session.Hash, SeenUntil: now.Add(-renewEvery),
 	})

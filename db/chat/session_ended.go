@@ -15,13 +15,18 @@ const maxHashes = 512
 // are, by a statement for every 512.
 func (s *Store) EndedSessions(ctx context.Context, hashes [][]byte) (ended [][]byte, _ error) {
 	for some := range slices.Chunk(hashes, maxHashes) {
-		live, err := s.q.SessionsByHash(ctx, queries.SessionsByHashParams{Hashes: queries.Padded(some), Now: s.now()})
+		live, err := s.liveSessions(ctx, queries.Padded(some))
 		if err != nil {
 			return nil, fault(err, "")
 		}
 		ended = append(ended, notAmong(live, some)...)
 	}
 	return ended, nil
+}
+
+func (s *Store) liveSessions(ctx context.Context, hashes [][]byte) ([]queries.SessionsByHashRow, error) {
+	now := s.now()
+	return s.q.SessionsByHash(ctx, queries.SessionsByHashParams{Hashes: hashes, Now: now, MadeAfter: s.madeAfter(now)})
 }
 
 func notAmong(live []queries.SessionsByHashRow, hashes [][]byte) (ended [][]byte) {

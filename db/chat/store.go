@@ -23,6 +23,7 @@ type Options struct {
 	Tracer          Tracer           // who hears what happens to each message; default: nobody
 	MaxBodyLength   int              // the longest message in characters (Unicode code points); default 10,000
 	SessionLifetime time.Duration    // how long after its last use a session ends; default 30 days
+	SessionAtMost   time.Duration    // how long after signing in a session ends, used or not; default 90 days, below 0 never
 	Now             func() time.Time // the clock; default time.Now
 	Home            Home             // which pool writes a conversation; default: the Store's own
 	RememberFor     time.Duration    // how long what the database said can be answered from memory; default 0.5 s, below 0 never
@@ -40,6 +41,7 @@ type Store struct {
 	tracer    Tracer
 	maxBody   int
 	lifetime  time.Duration
+	atMost    time.Duration // below 0: for ever
 	now       func() time.Time
 	hashing   chan struct{}
 	patience  time.Duration // how long a write goes on trying, and what one look-up may take
@@ -57,7 +59,7 @@ type Store struct {
 // New makes a Store on a migrated database.
 func New(db *sql.DB, o Options) *Store {
 	s := &Store{
-		db: db, q: queries.New(db), notifier: o.Notifier, maxBody: o.MaxBodyLength, lifetime: o.SessionLifetime,
+		db: db, q: queries.New(db), notifier: o.Notifier, maxBody: o.MaxBodyLength, lifetime: o.SessionLifetime, atMost: o.SessionAtMost,
 		hashing: make(chan struct{}, maxConcurrentHashes), held: newHeld(), patience: retryFor, home: o.Home,
 	}
 	if s.home == nil {
@@ -74,6 +76,9 @@ func New(db *sql.DB, o Options) *Store {
 	}
 	if s.lifetime == 0 {
 		s.lifetime = 30 * 24 * time.Hour
+	}
+	if s.atMost == 0 {
+		s.atMost = defaultAtMost
 	}
 	clock := o.Now
 	if clock == nil {
@@ -95,9 +100,7 @@ func (s *Store) makeLookups(recall time.Duration) {
 	s.counts.sendGroups, s.counts.lookupGroups = meter.Sizes(postMost), meter.Sizes(lookupMost)
 	patience := func() time.Duration { return s.patience }
 	s.sessions = newLookup(recall, patience, func(row queries.SessionsByHashRow) []byte { return row.IDHash },
-		func(ctx context.Context, hashes [][]byte) ([]queries.SessionsByHashRow, error) {
-			return s.q.SessionsByHash(ctx, queries.SessionsByHashParams{Hashes: hashes, Now: s.now()})
-		})
+		s.liveSessions)
 	s.people = newLookup(recall, patience, func(row queries.User) []byte { return row.UsernameKey }, s.q.UsersByKey)
 	s.standings = newLookup(never, patience, func(row queries.Standing) []byte { return standingKey(row.UserID, row.ConversationID) }, s.findStandings)
 	s.sessions.group.sizes, s.people.group.sizes, s.standings.group.sizes = s.counts.lookupGroups, s.counts.lookupGroups, s.counts.lookupGroups

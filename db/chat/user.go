@@ -63,11 +63,15 @@ func (s *Store) checkNewUser(ctx context.Context, n NewUser) (_ NewUser, hash st
 	n.Username = checkUsername(f, n.Username)
 	n.DisplayName = checkDisplayName(f, n.DisplayName, n.Username)
 	n.Email = checkEmail(f, n.Email)
-	checkPassword(f, n.Password)
+	names, err := s.namesOf(ctx, n.Username, n.DisplayName, n.Email)
+	if err != nil {
+		return n, "", err
+	}
+	checkPassword(f, n.Password, names...)
 	if err := f.err("The account wasn't made."); err != nil {
 		return n, "", err
 	}
-	hash, err := s.hash(ctx, n.Password)
+	hash, err = s.hash(ctx, n.Password)
 	return n, hash, err
 }
 
@@ -171,24 +175,45 @@ func userPage(rows []queries.User, limit int, err error) (Page[User], error) {
 }
 
 // Authenticate finds the person who signs in. Whoever gives a wrong name, a wrong password or a disabled account
-// gets the same error (kind Denied) after the same time.
+// gets the same error (kind Denied) after the same time. A password that was hashed in an older way is hashed anew.
 func (s *Store) Authenticate(ctx context.Context, username, password string) (User, error) {
+	for {
+		user, again, err := s.authenticate(ctx, username, password)
+		if err != nil || !again {
+			return user, err
+		}
+	}
+}
+
+// authenticate wants another try where somebody else has changed the password meanwhile, or hashed it anew.
+func (s *Store) authenticate(ctx context.Context, username, password string) (_ User, again bool, _ error) {
 	row, err := s.q.UserByKey(ctx, usernameKey(username))
 	if noRow(err) {
 		row, err = queries.User{PasswordHash: noSuchUserHash, DisabledAt: sql.NullTime{Valid: true}}, nil
 	}
 	if err != nil {
-		return User{}, fault(err, "")
+		return User{}, false, fault(err, "")
 	}
 	release, err := s.hashingSlot(ctx)
 	if err != nil {
-		return User{}, err
+		return User{}, false, err
 	}
 	defer release()
-	if !passwordMatches(row.PasswordHash, password) || row.DisabledAt.Valid {
-		return User{}, wrongPassword()
+	matches, current := matchPassword(row.PasswordHash, password)
+	if !matches || row.DisabledAt.Valid {
+		return User{}, false, wrongPassword()
 	}
-	return userOf(row), nil
+	if !current {
+		return s.hashAnew(ctx, row, password)
+	}
+	return userOf(row), false, nil
+}
+
+func (s *Store) hashAnew(ctx context.Context, row queries.User, password string) (_ User, again bool, _ error) {
+	was := row.PasswordHash
+	row.PasswordHash = hashPassword(password)
+	n, err := s.q.ReplacePassword(ctx, queries.ReplacePasswordParams{Hash: row.PasswordHash, ID: row.ID, Was: was})
+	return userOf(row), n == 0, fault(err, "")
 }
 
 func wrongPassword() error {

@@ -340,7 +340,8 @@ func TestPasswordRules(t *testing.T) {
 	for given, good := range map[string]bool{
 		"":                       false,
 		"1234567":                false,
-		"12345678":               true,
+		"12345678":               false, // of the commonest
+		"73 10 46":               true,
 		"        ":               true, // spaces are characters, and nothing is trimmed
 		"äöüßéçñ":                false,
 		"äöüßéçñå":               true, // eight characters

@@ -1,0 +1,64 @@
+package chat
+
+import (
+	"context"
+
+	"parley/queries"
+)
+
+// EmailChange is what somebody types to have another e-mail address. An empty Email removes it.
+type EmailChange struct{ Current, Email string }
+
+// ChangeEmail gives the actor another e-mail address, and ends their other sessions. An Invalid error names the fields
+// current_password and email, and then nothing was changed.
+func (s *Store) ChangeEmail(ctx context.Context, actor Actor, session Session, c EmailChange) (User, error) {
+	row, err := s.q.UserByID(ctx, actor.User.ID)
+	if err != nil {
+		return User{}, fault(err, nothingHere)
+	}
+	f := fields{}
+	email := checkEmail(f, c.Email)
+	if err := s.checkCurrent(ctx, f, actor, row, c.Current); err != nil {
+		return User{}, err
+	}
+	if err := f.err(nothingChanged); err != nil {
+		return User{}, err
+	}
+	var user User
+	var ended endings
+	err = s.asSelf(ctx, actor, func(ctx context.Context, t ownTx) error {
+		if t.row.PasswordHash != row.PasswordHash {
+			return wrongCurrent().err(nothingChanged) // it was changed meanwhile
+		}
+		user = userOf(t.row)
+		if user.Email == email {
+			return nil
+		}
+		user.Email = email
+		return t.setEmail(ctx, email, session, &ended)
+	})
+	s.tellEnded(row.ID, ended, err)
+	if err != nil {
+		return User{}, err
+	}
+	s.forgetUser(row.ID)
+	return user, nil
+}
+
+// setEmail is where an address that has to be confirmed first waits for that.
+func (t ownTx) setEmail(ctx context.Context, email string, session Session, ended *endings) error {
+	err := t.q.UpdateUser(ctx, queries.UpdateUserParams{
+		DisplayName: t.row.DisplayName, SearchKey: t.row.SearchKey, Email: nullString(email), EmailKey: nullString(canonical(email)),
+		IsAdmin: t.row.IsAdmin, ID: t.row.ID,
+	})
+	if duplicateKey(err) {
+		return fields{"email": {emailTaken}}.err(nothingChanged)
+	}
+	if err != nil {
+		return err
+	}
+	if err := t.endOthers(ctx, session, ended); err != nil {
+		return err
+	}
+	return t.log(ctx, AuditChangeEmail, "")
+}

@@ -1,0 +1,101 @@
+package chat
+
+import (
+	"context"
+
+	"parley/queries"
+)
+
+// PasswordChange is what somebody types to get another password.
+type PasswordChange struct{ Current, Password string }
+
+// ChangePassword gives the actor another password. It ends their other sessions; the one that they do it in goes on under
+// another token, so that whoever has got hold of the old one is out too. An Invalid error names the fields current_password
+// and password, and then nothing was changed.
+func (s *Store) ChangePassword(ctx context.Context, actor Actor, session Session, c PasswordChange) (token string, _ Session, _ error) {
+	row, err := s.q.UserByID(ctx, actor.User.ID)
+	if err != nil {
+		return "", Session{}, fault(err, nothingHere)
+	}
+	if err := s.checkPasswordChange(ctx, actor, row, c); err != nil {
+		return "", Session{}, err
+	}
+	hash, err := s.hash(ctx, c.Password)
+	if err != nil {
+		return "", Session{}, err
+	}
+	token, moved := newToken()
+	var ended endings
+	err = s.asSelf(ctx, actor, func(ctx context.Context, t ownTx) error {
+		if t.row.PasswordHash == hash {
+			return nil // by the try before this one, whose answer was lost
+		}
+		if t.row.PasswordHash != row.PasswordHash {
+			return wrongCurrent().err(nothingChanged) // it was changed meanwhile
+		}
+		if err := t.endOthers(ctx, session, &ended); err != nil {
+			return err
+		}
+		return t.setPassword(ctx, hash, session, moved)
+	})
+	s.tellEnded(row.ID, ended, err)
+	if err != nil {
+		return "", Session{}, err
+	}
+	s.forgetUser(row.ID)
+	s.notifier.Notify(Event{Type: EventSessionMoved, To: row.ID, Session: session.Hash})
+	session.Hash = moved
+	return token, session, nil
+}
+
+func (s *Store) checkPasswordChange(ctx context.Context, actor Actor, row queries.User, c PasswordChange) error {
+	names, err := s.namesOf(ctx, row.Username, row.DisplayName, row.Email.String)
+	if err != nil {
+		return err
+	}
+	f := fields{}
+	checkPassword(f, c.Password, names...)
+	if err := s.checkCurrent(ctx, f, actor, row, c.Current); err != nil {
+		return err
+	}
+	return f.err(nothingChanged)
+}
+
+// checkCurrent finds out whether it is still the owner who sits there, before what signing in rests on is changed: OWASP
+// ASVS 5.0, 7.5.1. Every such change asks here.
+func (s *Store) checkCurrent(ctx context.Context, f fields, actor Actor, row queries.User, password string) error {
+	release, err := s.hashingSlot(ctx)
+	if err != nil {
+		return err
+	}
+	matches := passwordMatches(row.PasswordHash, password)
+	release()
+	if matches {
+		return nil
+	}
+	f.merge(wrongCurrent())
+	err = record(ctx, s.q, s.now(), actor, deed{action: AuditWrongPassword, subject: row.ID})
+	return fault(err, "")
+}
+
+func wrongCurrent() fields {
+	return fields{"current_password": {"This is not your present password. If you have forgotten it, an admin can give you another."}}
+}
+
+// setPassword is where mail tells the owner of a new password.
+func (t ownTx) setPassword(ctx context.Context, hash string, session Session, moved []byte) error {
+	if err := t.q.SetPassword(ctx, queries.SetPasswordParams{PasswordHash: hash, ID: t.row.ID}); err != nil {
+		return err
+	}
+	n, err := t.q.MoveSession(ctx, queries.MoveSessionParams{NewHash: moved, OldHash: session.Hash, UserID: t.row.ID})
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return sessionOver()
+	}
+	return t.log(ctx, AuditChangePassword, "")
+}
+
+// sessionOver is for somebody whose session ended while they were at it.
+func sessionOver() error { return &Error{Kind: Denied, Text: "This session has ended. Sign in again."} }

@@ -1,0 +1,197 @@
+package chat_test
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+
+	"parley/db/chat"
+)
+
+// several signs alice in on several devices, the first of which she acts on.
+func several(t *testing.T, n int) (w *world, alice chat.Actor, tokens []string, sessions []chat.Session) {
+	t.Helper()
+	w = elephant(t)
+	user, err := w.CreateUser(t.Context(), chat.NewUser{Username: "alice", Email: "a@example.org", Password: password})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range n {
+		token, session := remembered(t, w, user)
+		tokens, sessions = append(tokens, token), append(sessions, session)
+	}
+	w.events.take()
+	return w, chat.Actor{User: user, IP: "192.0.2.7"}, tokens, sessions
+}
+
+// wantTold compares what the windows were told with a session each, in any order.
+func wantTold(t *testing.T, w *world, kind chat.EventType, sessions ...chat.Session) {
+	t.Helper()
+	var told [][]byte
+	for _, e := range w.events.take() {
+		if e.Type == kind {
+			told = append(told, e.Session)
+		} else {
+			t.Errorf("the windows were told %+v", e)
+		}
+	}
+	for _, s := range sessions {
+		if !slices.ContainsFunc(told, func(hash []byte) bool { return bytes.Equal(hash, s.Hash) }) {
+			t.Errorf("the windows of a session were told nothing")
+		}
+	}
+	if len(told) != len(sessions) {
+		t.Errorf("%d %s events, want %d", len(told), kind, len(sessions))
+	}
+}
+
+func wantAudit(t *testing.T, w *world, action chat.AuditAction, n int) {
+	t.Helper()
+	if got := count(t, w.db, "SELECT COUNT(*) FROM audit_events WHERE action = ? AND ip = '192.0.2.7' AND actor_id = subject_id", action); got != n {
+		t.Errorf("the log has %s %d times, want %d", action, got, n)
+	}
+}
+
+func TestChangePassword(t *testing.T) {
+	w, alice, tokens, sessions := several(t, 3)
+	token, session, err := w.ChangePassword(t.Context(), alice, sessions[0], chat.PasswordChange{Current: password, Password: "tall beans and a heron"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, stale := range tokens {
+		wantEnded(t, w, stale)
+	}
+	wantOpen(t, w, token)
+	if found, err := w.SessionByToken(t.Context(), token); err != nil || !bytes.Equal(found.Hash, session.Hash) || found.User.ID != alice.User.ID || !found.ExpiresAt.Equal(session.ExpiresAt) {
+		t.Errorf("the session is %+v, not %+v: %v", found, session, err)
+	}
+	moved := 0
+	events := w.events.take()
+	for _, e := range events {
+		if e.Type == chat.EventSessionMoved && bytes.Equal(e.Session, sessions[0].Hash) {
+			moved++
+		}
+	}
+	if moved != 1 || len(events) != 3 {
+		t.Errorf("the windows were told %+v", events)
+	}
+	wantAudit(t, w, chat.AuditChangePassword, 1)
+	_, err = w.Authenticate(t.Context(), "alice", password)
+	wantKind(t, err, chat.Denied)
+	if _, err := w.Authenticate(t.Context(), "alice", "tall beans and a heron"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestChangePasswordRefused(t *testing.T) {
+	w, alice, tokens, sessions := several(t, 2)
+	hash := storedHash(t, w, "alice")
+	for _, c := range []struct {
+		given  chat.PasswordChange
+		fields []string
+	}{
+		{chat.PasswordChange{Current: "wrong horse", Password: "tall beans and a heron"}, []string{"current_password"}},
+		{chat.PasswordChange{Password: "tall beans and a heron"}, []string{"current_password"}},
+		{chat.PasswordChange{Current: password, Password: "short"}, []string{"password"}},
+		{chat.PasswordChange{Current: password, Password: "sunshine"}, []string{"password"}},
+		{chat.PasswordChange{Current: password, Password: "a@example.org"}, []string{"password"}},
+		{chat.PasswordChange{}, []string{"current_password", "password"}},
+	} {
+		_, _, err := w.ChangePassword(t.Context(), alice, sessions[0], c.given)
+		wantKind(t, err, chat.Invalid, c.fields...)
+	}
+	for _, token := range tokens {
+		wantOpen(t, w, token)
+	}
+	if storedHash(t, w, "alice") != hash || len(w.events.take()) > 0 {
+		t.Error("something was changed")
+	}
+	wantAudit(t, w, chat.AuditWrongPassword, 3)
+	wantAudit(t, w, chat.AuditChangePassword, 0)
+}
+
+// Somebody whose session an admin ends just now, or another device does, doesn't come back by it.
+func TestChangePasswordInASessionThatHasEnded(t *testing.T) {
+	w, alice, _, sessions := several(t, 2)
+	hash := storedHash(t, w, "alice")
+	mustExec(t, w.db, "DELETE FROM sessions WHERE id_hash = ?", sessions[0].Hash)
+	_, _, err := w.ChangePassword(t.Context(), alice, sessions[0], chat.PasswordChange{Current: password, Password: "tall beans and a heron"})
+	wantKind(t, err, chat.Denied)
+	if n := count(t, w.db, "SELECT COUNT(*) FROM sessions"); n != 1 || storedHash(t, w, "alice") != hash {
+		t.Errorf("%d sessions are left, or the password was changed", n)
+	}
+}
+
+// The first try took effect and its answer was lost.
+func TestChangePasswordWhenTheAnswerToTheCommitIsLost(t *testing.T) {
+	w, line := newWired(t, asItIs)
+	user, err := w.CreateUser(t.Context(), chat.NewUser{Username: "alice", Password: password})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, here := remembered(t, w, user)
+	other, _ := remembered(t, w, user)
+	line.planFor("COMMIT", 1, loseAfter)
+	token, _, err := w.ChangePassword(t.Context(), chat.Actor{User: user, IP: "192.0.2.7"}, here, chat.PasswordChange{Current: password, Password: "tall beans and a heron"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantOpen(t, w, token)
+	wantEnded(t, w, other)
+	if n := len(w.events.take()); n != 2 {
+		t.Errorf("%d events, want one for each session", n)
+	}
+	wantAudit(t, w, chat.AuditChangePassword, 1)
+}
+
+// Two devices at the same time: one of them wins, and the other is out.
+func TestChangePasswordOnTwoDevicesAtOnce(t *testing.T) {
+	w, alice, _, sessions := several(t, 2)
+	errs := make([]error, 2)
+	together(2, func(i int) {
+		_, _, errs[i] = w.ChangePassword(t.Context(), alice, sessions[i], chat.PasswordChange{Current: password, Password: "tall beans and a heron"})
+	})
+	if (errs[0] == nil) == (errs[1] == nil) {
+		t.Errorf("the answers are %v and %v", errs[0], errs[1])
+	}
+	if n := count(t, w.db, "SELECT COUNT(*) FROM sessions"); n != 1 {
+		t.Errorf("%d sessions are left", n)
+	}
+}
+
+func TestChangeEmail(t *testing.T) {
+	w, alice, tokens, sessions := several(t, 3)
+	if _, err := w.CreateUser(t.Context(), chat.NewUser{Username: "bob", Email: "bob@example.org", Password: password}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		given chat.EmailChange
+		field string
+	}{
+		{chat.EmailChange{Current: "wrong horse", Email: "new@example.org"}, "current_password"},
+		{chat.EmailChange{Current: password, Email: "nobody"}, "email"},
+		{chat.EmailChange{Current: password, Email: "BOB@example.org"}, "email"},
+	} {
+		_, err := w.ChangeEmail(t.Context(), alice, sessions[0], c.given)
+		wantKind(t, err, chat.Invalid, c.field)
+	}
+	if user, err := w.ChangeEmail(t.Context(), alice, sessions[0], chat.EmailChange{Current: password, Email: " a@example.org "}); err != nil || user.Email != "a@example.org" {
+		t.Errorf("the same address: %+v, %v", user, err)
+	}
+	for _, token := range tokens {
+		wantOpen(t, w, token)
+	}
+	wantTold(t, w, chat.EventSessionEnded)
+	user, err := w.ChangeEmail(t.Context(), alice, sessions[0], chat.EmailChange{Current: password, Email: "new@example.org"})
+	if err != nil || user.Email != "new@example.org" || user.DisplayName != "alice" {
+		t.Fatalf("%+v, %v", user, err)
+	}
+	wantOpen(t, w, tokens[0])
+	wantEnded(t, w, tokens[1])
+	wantEnded(t, w, tokens[2])
+	wantTold(t, w, chat.EventSessionEnded, sessions[1:]...)
+	wantAudit(t, w, chat.AuditChangeEmail, 1)
+	if user, err = w.ChangeEmail(t.Context(), alice, sessions[0], chat.EmailChange{Current: password}); err != nil || user.Email != "" {
+		t.Errorf("no address: %+v, %v", user, err)
+	}
+}
