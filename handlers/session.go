@@ -158,6 +158,9 @@ func (s *Server) signedIn(c *fiber.Ctx) error {
 	if viewer(c).ID == 0 {
 		return errSignedOut
 	}
+	if err := s.hasFactor(c); err != nil {
+		return err
+	}
 	return c.Next()
 }
 
@@ -173,7 +176,12 @@ func (s *Server) showLogin(c *fiber.Ctx) error {
 	if viewer(c).ID != 0 {
 		return seeOther(c, afterLogin(next))
 	}
-	return render(c, views.LoginPage(views.Login{Next: next}))
+	return s.renderLogin(c, views.Login{Next: next})
+}
+
+func (s *Server) renderLogin(c *fiber.Ctx, l views.Login) error {
+	_, l.Passkeys = s.site(c)
+	return render(c, views.LoginPage(l))
 }
 
 // login always starts a new session: an ID from before the sign-in is never one after it.
@@ -189,7 +197,7 @@ func (s *Server) login(c *fiber.Ctx) error {
 	user, err := s.Store.Authenticate(c.UserContext(), form.Username, form.Password)
 	if chat.KindOf(err) == chat.Denied && shapeOf(c) != program {
 		c.Status(http.StatusUnauthorized)
-		return render(c, views.LoginPage(views.Login{Username: form.Username, Next: localPath(form.Next), Error: problemOf(c, err).Detail}))
+		return s.renderLogin(c, views.Login{Username: form.Username, Next: localPath(form.Next), Error: problemOf(c, err).Detail})
 	}
 	if err != nil {
 		return err
@@ -197,9 +205,23 @@ func (s *Server) login(c *fiber.Ctx) error {
 	return s.startSession(c, user, afterLogin(localPath(form.Next)))
 }
 
-// startSession ends the session from before only once there is the new one, whose cookie goes out last: a sign-in that
-// fails half way leaves the browser the old one, and the next try ends that.
+// startSession signs somebody in whose password, or whatever stands for it, was good. Whoever has a second factor is asked
+// for that first, and Store.StartSession sees to it that there is no way around.
 func (s *Server) startSession(c *fiber.Ctx, user chat.User, next string) error {
+	token, signIn, err := s.Store.BeginSignIn(c.UserContext(), user)
+	if err != nil {
+		return err
+	}
+	if token == "" {
+		return s.openSession(c, user, next)
+	}
+	s.setSignIn(c, token)
+	return factorWanted(signIn, next)
+}
+
+// openSession ends the session from before only once there is the new one, whose cookie goes out last: a sign-in that
+// fails half way leaves the browser the old one, and the next try ends that.
+func (s *Server) openSession(c *fiber.Ctx, user chat.User, next string) error {
 	session := sessions.NewSession(s.sessions, s.sessions.name)
 	options := s.sessions.options
 	session.Options = &options

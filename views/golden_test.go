@@ -136,7 +136,26 @@ func goldens() map[string]templ.Component {
 		"own-profile":            OwnProfileForm(OwnProfile{User: alice, DisplayName: alice.DisplayName, Done: true}),
 		"own-profile-refused":    OwnProfileForm(OwnProfile{User: alice, DisplayName: `<b>"`, Error: "Nothing was changed.", Errors: map[string][]string{"display_name": {"A display name has at most 64 characters."}}}),
 		"place":                  EditPlace(EditedPlace{Place: chat.Place{Name: `<b>"`, SignUp: chat.SignUpInvited, SecondFactor: chat.SecondFactorAll}, Error: "Nothing was changed.", Errors: map[string][]string{"sign_up": {"Choose one."}}}),
+		"own-factors":            OwnFactorsPane(OwnFactors{Viewing: viewing, Passkeys: true}),
+		"own-factors-all":        OwnFactorsPane(OwnFactors{Viewing: viewing, Factors: factors(), Passkeys: true, Done: "recovered"}),
+		"own-factors-refused":    OwnFactorsPane(OwnFactors{Viewing: viewing, Factors: factors(), Form: FormRemovePasskey(7), Error: "Nothing was changed.", Errors: map[string][]string{"password": {"This isn’t your password."}}}),
+		"own-factors-lacking":    In(FactorsFirst("Set up a second factor"), FactorForms(OwnFactors{Viewing: viewing, Factors: chat.Factors{Required: true}})),
+		"totp-setup":             TOTPSetupPane(TOTPSetup{TOTPSetup: chat.TOTPSetup{Secret: "ABCDEFGHIJKLMNOP", URL: "x"}, Error: "Not yet.", Errors: map[string][]string{"code": {"Not this one."}}}),
+		"recovery-codes":         RecoveryCodesPane("Done.", []string{"abcd-efgh", "ijkl-mnop"}),
+		"second-factor":          SecondFactorPage(SignIn{Kinds: factors().Kinds(), Next: "/users"}),
+		"second-factor-refused":  SecondFactorPage(SignIn{Kinds: []chat.FactorKind{chat.FactorTOTP}, Error: "Not yet.", Errors: map[string][]string{"code": {"Wrong."}}}),
+		"second-factor-passkey":  SecondFactorPage(SignIn{Kinds: []chat.FactorKind{chat.FactorPasskey}}),
+		"login-passkeys":         LoginPage(Login{Passkeys: true, Next: "/users"}),
 		"titled":                 In(Titled("Bob"), Profile(viewing, bob)),
+	}
+}
+
+// factors are one of each sort.
+func factors() chat.Factors {
+	return chat.Factors{
+		TOTP:          chat.TOTP{AddedAt: at("2026-11-01 10:00:00"), UsedAt: at("2026-11-23 09:00:00")},
+		Passkeys:      []chat.Passkey{{ID: 7, Name: `My <b>"phone"`, AddedAt: at("2026-11-02 10:00:00")}},
+		RecoveryCodes: 9,
 	}
 }
 

@@ -13,6 +13,7 @@ type Login struct {
 	Username string // what was typed
 	Next     string // where to go afterwards, a local path
 	Error    string
+	Passkeys bool // can be used at this address
 }
 
 // LoginPage is the page to sign in.
@@ -68,7 +69,7 @@ func LoginPage(l Login) templ.Component {
 			var templ_7745c5c3_Var3 string
 			templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinStringErrs(l.Next)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/login.templ`, Line: 17, Col: 50}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/login.templ`, Line: 18, Col: 50}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var3))
 			if templ_7745c5c3_Err != nil {
@@ -81,7 +82,7 @@ func LoginPage(l Login) templ.Component {
 			var templ_7745c5c3_Var4 string
 			templ_7745c5c3_Var4, templ_7745c5c3_Err = templ.JoinStringErrs(l.Username)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/login.templ`, Line: 22, Col: 23}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/login.templ`, Line: 23, Col: 23}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var4))
 			if templ_7745c5c3_Err != nil {
@@ -119,7 +120,27 @@ func LoginPage(l Login) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, "></label> <button class=\"primary\">Sign in</button></form><p class=\"hint\">No account yet? An admin of this place can make one for you.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, "></label> <button class=\"primary\">Sign in</button> ")
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			if l.Passkeys {
+				templ_7745c5c3_Err = passkeyButton("Sign in with a passkey", false).Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+			}
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, "</form>")
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			if l.Passkeys {
+				templ_7745c5c3_Err = passkeyForm(l.Next, false).Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+			}
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, " <p class=\"hint\">No account yet? An admin of this place can make one for you.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -155,7 +176,7 @@ func welcome() templ.Component {
 			templ_7745c5c3_Var5 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, "<div class=\"welcome\"><svg class=\"art\" viewBox=\"0 0 400 320\" aria-hidden=\"true\"><path d=\"M90 28h150a72 72 0 0 1 0 144H18v-72a72 72 0 0 1 72-72z\"></path> <path d=\"M162 152h150a72 72 0 0 1 72 72v72H162a72 72 0 0 1 0-144z\"></path> <path d=\"M96 48h136a52 52 0 0 1 0 104H44v-52a52 52 0 0 1 52-52z\"></path> <path d=\"M170 172h136a52 52 0 0 1 52 52v52H170a52 52 0 0 1 0-104z\"></path> <path d=\"M96 86h128M96 114h76\"></path> <path d=\"M206 224h0M238 224h0M270 224h0\"></path></svg><p><dfn>par·ley</dfn> <i>noun</i><br>a talk between two sides</p></div>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 13, "<div class=\"welcome\"><svg class=\"art\" viewBox=\"0 0 400 320\" aria-hidden=\"true\"><path d=\"M90 28h150a72 72 0 0 1 0 144H18v-72a72 72 0 0 1 72-72z\"></path> <path d=\"M162 152h150a72 72 0 0 1 72 72v72H162a72 72 0 0 1 0-144z\"></path> <path d=\"M96 48h136a52 52 0 0 1 0 104H44v-52a52 52 0 0 1 52-52z\"></path> <path d=\"M170 172h136a52 52 0 0 1 52 52v52H170a52 52 0 0 1 0-104z\"></path> <path d=\"M96 86h128M96 114h76\"></path> <path d=\"M206 224h0M238 224h0M270 224h0\"></path></svg><p><dfn>par·ley</dfn> <i>noun</i><br>a talk between two sides</p></div>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
