@@ -34,6 +34,7 @@ func adminTable(message string) []entry {
 		{"POST", "/admin/users/:username/disable", "/admin/users/carol/disable", form(), to("carol", "?done=disabled"), gone, mustSignIn("")},
 		{"POST", "/admin/users/:username/enable", "/admin/users/carol/enable", form(), to("carol", "?done=enabled"), gone, mustSignIn("")},
 		{"POST", "/admin/users/:username/end-sessions", "/admin/users/carol/end-sessions", form(), to("carol", "?done=sessions-ended"), gone, mustSignIn("")},
+		{"POST", "/admin/users/:username/reset-factors", "/admin/users/carol/reset-factors", form(), to("carol", "?done=factors-reset"), gone, mustSignIn("")},
 		{"GET", "/admin/messages", "", nil, list, gone, mustSignIn("/admin/messages")},
 		{"GET", "/admin/messages/:id", facts, nil, list, gone, mustSignIn(facts)},
 		{"POST", "/admin/messages/:id/body", facts + "/body", form(), list, gone, mustSignIn("")},

@@ -154,6 +154,10 @@ func (s *Server) endSessions(c *fiber.Ctx) error {
 	return s.changeAccount(c, "sessions-ended", accountForm{}, s.Store.EndSessions)
 }
 
+func (s *Server) resetFactors(c *fiber.Ctx) error {
+	return s.changeAccount(c, "factors-reset", accountForm{}, s.Store.ResetFactors)
+}
+
 // changeAccount has a rule change the account in the path. Where it refuses, the account is shown with what was typed.
 func (s *Server) changeAccount(c *fiber.Ctx, done string, form accountForm, change func(context.Context, chat.Actor, string) (chat.Account, error)) error {
 	username, err := usernameParam(c)

@@ -65,6 +65,8 @@ type problem struct {
 	Detail   string              `json:"detail"`
 	Instance string              `json:"instance"` // the request ID, by which the log can be searched
 	Errors   map[string][]string `json:"errors,omitempty"`
+
+	SecondFactor []chat.FactorKind `json:"second_factor,omitempty"` // what is wanted, or can be set up
 }
 
 // problemOf never takes a text from an error that isn't ours.
@@ -72,9 +74,12 @@ func problemOf(c *fiber.Ctx, err error) problem {
 	p := problem{Type: "about:blank", Status: http.StatusInternalServerError, Detail: faultText, Instance: requestIDOf(c)}
 	rule, isRule := errors.AsType[*chat.Error](err)
 	web, isWeb := errors.AsType[*fiber.Error](err)
+	wanted, isFactor := errors.AsType[*factorError](err)
 	switch {
 	case isRule && statusOf[rule.Kind] != 0:
 		p.Status, p.Detail, p.Errors = statusOf[rule.Kind], rule.Text, rule.Fields
+	case isFactor:
+		p.Status, p.Detail, p.SecondFactor = wanted.status, wanted.text, wanted.kinds
 	case errors.Is(err, errSignedOut):
 		p.Status, p.Detail = http.StatusUnauthorized, textOf[http.StatusUnauthorized]
 	case isWeb && textOf[web.Code] != "":
@@ -111,17 +116,20 @@ func (s *Server) failKeeping(c *fiber.Ctx, err error, typed string) error {
 		c.Set(fiber.HeaderSecWebSocketVersion, "13")
 	}
 	c.Status(p.Status)
+	leads := s.leadsTo(c, err)
 	switch shapeOf(c) {
 	case program:
 		return c.JSON(p, "application/problem+json")
 	case fragment:
 		if p.Status == http.StatusUnauthorized {
 			c.Set("HX-Redirect", s.loginURL(c, currentPath(c)))
+		} else if leads != "" {
+			c.Set("HX-Redirect", leads)
 		}
 		return render(c, views.ErrorFragment("", fullText(p)))
 	}
-	if errors.Is(err, errSignedOut) {
-		return seeOther(c, s.loginURL(c, wantedPath(c)))
+	if leads != "" {
+		return seeOther(c, leads)
 	}
 	heading := headingOf[p.Status]
 	if heading == "" {
@@ -140,6 +148,17 @@ func (s *Server) noted(c *fiber.Ctx, err error) problem {
 		c.Set(fiber.HeaderRetryAfter, "1")
 	}
 	return p
+}
+
+// leadsTo is the page that an error sends a browser to, "" where it has a page of its own.
+func (s *Server) leadsTo(c *fiber.Ctx, err error) string {
+	if wanted, ok := errors.AsType[*factorError](err); ok {
+		return wanted.at
+	}
+	if errors.Is(err, errSignedOut) {
+		return s.loginURL(c, wantedPath(c))
+	}
+	return ""
 }
 
 // noteworthy says whether an error belongs into the log: a fault of ours, or a refusal that one was joined to.

@@ -18,23 +18,24 @@ import (
 
 // mayImport is who may import whom: DESIGN section 3. A package that isn't here has no place in it yet.
 var mayImport = map[string][]string{
-	"parley/cmd/parley":      {"db", "db/chat", "db/demo", "db/private", "handlers", "handlers/fanout", "handlers/mail", "handlers/trace"},
-	"parley/cmd/bench":       {"db", "db/chat", "db/private"}, // as the database too: its limits, and what no server would write so fast
-	"parley/cmd/torture":     {"db", "db/chat", "db/private"}, // it looks at Parley from outside; these make its database
-	"parley/handlers":        {"views", "static", "db/chat", "db/meter", "handlers/hub", "handlers/fanout", "handlers/mail", "handlers/metrics", "handlers/trace"},
-	"parley/handlers/hub":    {},
-	"parley/handlers/fanout": {"db/chat", "db/meter"},
-	"parley/handlers/mail":   {"db/chat"},
-	"parley/views":           {"static", "db/chat"},
-	"parley/static":          {},
-	"parley/db":              {},
-	"parley/db/chat":         {"queries", "db/meter"},
-	"parley/db/demo":         {"db/chat"},
-	"parley/db/private":      {},
-	"parley/db/dbtest":       {"db", "db/private"}, // for tests alone: nobody imports it
-	"parley/db/engine":       {"db/private"},       // as is this
-	"parley/cmd/engine":      {"db/engine"},        // a tool for the tests
-	"parley/queries":         {},
+	"parley/cmd/parley":       {"db", "db/chat", "db/demo", "db/private", "handlers", "handlers/fanout", "handlers/mail", "handlers/trace"},
+	"parley/cmd/bench":        {"db", "db/chat", "db/private"}, // as the database too: its limits, and what no server would write so fast
+	"parley/cmd/torture":      {"db", "db/chat", "db/private"}, // it looks at Parley from outside; these make its database
+	"parley/handlers":         {"views", "static", "db/chat", "db/meter", "handlers/hub", "handlers/fanout", "handlers/mail", "handlers/metrics", "handlers/passkey", "handlers/trace"},
+	"parley/handlers/hub":     {},
+	"parley/handlers/fanout":  {"db/chat", "db/meter"},
+	"parley/handlers/mail":    {"db/chat"},
+	"parley/handlers/passkey": {"db/chat"},
+	"parley/views":            {"static", "db/chat"},
+	"parley/static":           {},
+	"parley/db":               {},
+	"parley/db/chat":          {"queries", "db/meter"},
+	"parley/db/demo":          {"db/chat"},
+	"parley/db/private":       {},
+	"parley/db/dbtest":        {"db", "db/private"}, // for tests alone: nobody imports it
+	"parley/db/engine":        {"db/private"},       // as is this
+	"parley/cmd/engine":       {"db/engine"},        // a tool for the tests
+	"parley/queries":          {},
 
 	// Counters for every layer, which therefore knows none of them.
 	"parley/db/meter": {},

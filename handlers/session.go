@@ -166,6 +166,9 @@ func (s *Server) signedIn(c *fiber.Ctx) error {
 	if viewer(c).ID == 0 {
 		return errSignedOut
 	}
+	if err := s.hasFactor(c); err != nil {
+		return err
+	}
 	return c.Next()
 }
 
@@ -181,7 +184,12 @@ func (s *Server) showLogin(c *fiber.Ctx) error {
 	if viewer(c).ID != 0 {
 		return seeOther(c, afterLogin(next))
 	}
-	return render(c, views.LoginPage(views.Login{Next: next, Why: c.Query("why")}))
+	return s.renderLogin(c, views.Login{Next: next, Why: c.Query("why")})
+}
+
+func (s *Server) renderLogin(c *fiber.Ctx, l views.Login) error {
+	_, l.Passkeys = s.site(c)
+	return render(c, views.LoginPage(l))
 }
 
 // login always starts a new session: an ID from before the sign-in is never one after it.
@@ -209,12 +217,26 @@ func (s *Server) showRefusedLogin(c *fiber.Ctx, err error, l views.Login) error 
 	p := s.noted(c, err)
 	l.Error = p.Detail
 	c.Status(p.Status)
-	return render(c, views.LoginPage(l))
+	return s.renderLogin(c, l)
 }
 
-// startSession ends the session from before only once there is the new one, whose cookie goes out last: a sign-in that
-// fails half way leaves the browser the old one, and the next try ends that.
+// startSession signs somebody in whose password, or whatever stands for it, was good. Whoever has a second factor is asked
+// for that first, and Store.StartSession sees to it that there is no way around.
 func (s *Server) startSession(c *fiber.Ctx, user chat.User, next string) error {
+	token, signIn, err := s.Store.BeginSignIn(c.UserContext(), user)
+	if err != nil {
+		return err
+	}
+	if token == "" {
+		return s.openSession(c, user, next)
+	}
+	s.setSignIn(c, token)
+	return factorWanted(signIn, next)
+}
+
+// openSession ends the session from before only once there is the new one, whose cookie goes out last: a sign-in that
+// fails half way leaves the browser the old one, and the next try ends that.
+func (s *Server) openSession(c *fiber.Ctx, user chat.User, next string) error {
 	session := sessions.NewSession(s.sessions, s.sessions.name)
 	options := s.sessions.options
 	session.Options = &options

@@ -21,6 +21,12 @@ type AuditEvent struct {
 	Detail         string
 }
 
+type Ceremony struct {
+	Owner     []byte
+	State     []byte
+	ExpiresAt time.Time
+}
+
 type Conversation struct {
 	ID      uint64
 	UserLo  uint64
@@ -49,6 +55,27 @@ type Message struct {
 	DeletedAt      sql.NullTime
 }
 
+type Passkey struct {
+	ID             uint64
+	UserID         uint64
+	CredentialHash []byte
+	CredentialID   []byte
+	PublicKey      []byte
+	Handle         []byte
+	Name           string
+	Transports     string
+	SignCount      uint64
+	BackupEligible bool
+	CreatedAt      time.Time
+	UsedAt         sql.NullTime
+}
+
+type RecoveryCode struct {
+	UserID    uint64
+	CodeHash  []byte
+	CreatedAt time.Time
+}
+
 type Session struct {
 	IDHash    []byte
 	UserID    uint64
@@ -62,6 +89,25 @@ type Session struct {
 type Setting struct {
 	Name  string
 	Value string
+}
+
+type SignIn struct {
+	IDHash      []byte
+	UserID      uint64
+	PasswordKey []byte
+	Tries       uint32
+	ExpiresAt   time.Time
+}
+
+type Totp struct {
+	UserID    uint64
+	Confirmed bool
+	Secret    []byte
+	CreatedAt time.Time
+	UsedAt    sql.NullTime
+	LastStep  uint64
+	Failures  uint32
+	FailedAt  sql.NullTime
 }
 
 type User struct {

@@ -52,7 +52,8 @@ var audit = queries.CreateAuditEventParams{CreatedAt: now, ActorID: 1, Action: "
 
 func seed(t *testing.T, q *queries.Queries) {
 	t.Helper()
-	for _, name := range []string{"CreateUser", "CreateConversations", "CreateMembers", "CreateMessages", "AdvanceConversations", "CreateSession", "CreateAuditEvent"} {
+	for _, name := range []string{"CreateUser", "CreateConversations", "CreateMembers", "CreateMessages", "AdvanceConversations", "CreateSession", "CreateAuditEvent",
+		"PutTOTP", "ConfirmTOTP", "CreateRecoveryCode", "CreatePasskey", "CreateSignIn", "PutCeremony"} {
 		if _, err := seeds[name](t.Context(), q); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -86,6 +87,24 @@ var seeds = map[string]call{
 	},
 	"CreateAuditEvent": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return nothing(q.CreateAuditEvent(ctx, audit))
+	},
+	"PutTOTP": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.PutTOTP(ctx, queries.PutTOTPParams{UserID: 1, Secret: key, CreatedAt: now}))
+	},
+	"ConfirmTOTP": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.ConfirmTOTP(ctx, queries.ConfirmTOTPParams{LastStep: 7, UserID: 1}))
+	},
+	"CreateRecoveryCode": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.CreateRecoveryCode(ctx, queries.CreateRecoveryCodeParams{UserID: 1, CodeHash: hash, CreatedAt: now}))
+	},
+	"CreatePasskey": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.CreatePasskey(ctx, queries.CreatePasskeyParams{UserID: 1, CredentialHash: hash, CredentialID: key, PublicKey: key, Handle: key, Name: "x", CreatedAt: now}))
+	},
+	"CreateSignIn": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.CreateSignIn(ctx, queries.CreateSignInParams{IDHash: hash, UserID: 1, PasswordKey: hash, ExpiresAt: soon}))
+	},
+	"PutCeremony": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.PutCeremony(ctx, queries.PutCeremonyParams{Owner: hash, State: key, ExpiresAt: soon}))
 	},
 }
 
@@ -311,6 +330,56 @@ var calls = map[string]call{
 	},
 	"RepairRev": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return nothing(q.RepairRev(ctx, queries.RepairRevParams{Rev: 9, ConversationID: 1, Seq: 1}))
+	},
+	"CountFactors": func(ctx context.Context, q *queries.Queries) (any, error) {
+		n, err := q.CountFactors(ctx, queries.CountFactorsParams{UserID: 1})
+		return n == queries.CountFactorsRow{Totps: 1, Passkeys: 1, RecoveryCodes: 1}, err
+	},
+	"FindTOTP": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.FindTOTP(ctx, queries.FindTOTPParams{UserID: 1, Confirmed: true}))
+	},
+	"LockTOTP": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.LockTOTP(ctx, 1)) },
+	"UseTOTP": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.UseTOTP(ctx, queries.UseTOTPParams{Step: 8, UsedAt: moment(now), UserID: 1}))
+	},
+	"FailTOTP": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.FailTOTP(ctx, queries.FailTOTPParams{FailedAt: moment(now), UserID: 1}))
+	},
+	"DeleteTOTP": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.DeleteTOTP(ctx, queries.DeleteTOTPParams{UserID: 1, Confirmed: true}))
+	},
+	"DeleteRecoveryCode": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.DeleteRecoveryCode(ctx, queries.DeleteRecoveryCodeParams{UserID: 1, CodeHash: hash}))
+	},
+	"DeleteRecoveryCodes": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.DeleteRecoveryCodes(ctx, 1)) },
+	"ListPasskeys":        func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.ListPasskeys(ctx, 1)) },
+	"PasskeyByCredential": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.PasskeyByCredential(ctx, hash))
+	},
+	"LockPasskey": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.LockPasskey(ctx, 1)) },
+	"UsePasskey": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.UsePasskey(ctx, queries.UsePasskeyParams{SignCount: 9, UsedAt: moment(now), ID: 1}))
+	},
+	"DeletePasskey": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.DeletePasskey(ctx, queries.DeletePasskeyParams{ID: 1, UserID: 1}))
+	},
+	"DeletePasskeysOf": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.DeletePasskeysOf(ctx, 1)) },
+	"FindSignIn": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.FindSignIn(ctx, queries.FindSignInParams{IDHash: hash, Most: 1, Now: now}))
+	},
+	"TrySignIn": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.TrySignIn(ctx, queries.TrySignInParams{IDHash: hash, Most: 1, Now: now}))
+	},
+	"DeleteSignIn": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.DeleteSignIn(ctx, hash)) },
+	"DeleteExpiredSignIns": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.DeleteExpiredSignIns(ctx, soon))
+	},
+	"LockCeremony": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.LockCeremony(ctx, queries.LockCeremonyParams{Owner: hash, Now: now}))
+	},
+	"DeleteCeremony": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.DeleteCeremony(ctx, hash)) },
+	"DeleteExpiredCeremonies": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.DeleteExpiredCeremonies(ctx, soon))
 	},
 	"UserByID": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.UserByID(ctx, 1)) },
 	"UserByKey": func(ctx context.Context, q *queries.Queries) (any, error) {

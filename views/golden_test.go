@@ -145,6 +145,16 @@ func goldens() map[string]templ.Component {
 		"devices-alone":          Devices(DeviceList{Viewing: viewing, Sessions: openSessions()[:1], First: true}),
 		"devices-none":           Devices(DeviceList{Viewing: viewing}),
 		"admin-new-person":       NewAccountForm(NewAccount{}),
+		"own-factors":            OwnFactorsPane(OwnFactors{Viewing: viewing, Passkeys: true}),
+		"own-factors-all":        OwnFactorsPane(OwnFactors{Viewing: viewing, Factors: factors(), Passkeys: true, Done: "recovered"}),
+		"own-factors-refused":    OwnFactorsPane(OwnFactors{Viewing: viewing, Factors: factors(), Form: FormRemovePasskey(7), Error: "Nothing was changed.", Errors: map[string][]string{"password": {"This isn’t your password."}}}),
+		"own-factors-lacking":    In(FactorsFirst("Set up a second factor"), FactorForms(OwnFactors{Viewing: viewing, Factors: chat.Factors{Required: true}})),
+		"totp-setup":             TOTPSetupPane(TOTPSetup{TOTPSetup: chat.TOTPSetup{Secret: "ABCDEFGHIJKLMNOP", URL: "x"}, Error: "Not yet.", Errors: map[string][]string{"code": {"Not this one."}}}),
+		"recovery-codes":         RecoveryCodesPane("Done.", []string{"abcd-efgh", "ijkl-mnop"}),
+		"second-factor":          SecondFactorPage(SignIn{Kinds: factors().Kinds(), Next: "/users"}),
+		"second-factor-refused":  SecondFactorPage(SignIn{Kinds: []chat.FactorKind{chat.FactorTOTP}, Error: "Not yet.", Errors: map[string][]string{"code": {"Wrong."}}}),
+		"second-factor-passkey":  SecondFactorPage(SignIn{Kinds: []chat.FactorKind{chat.FactorPasskey}}),
+		"login-passkeys":         LoginPage(Login{Passkeys: true, Next: "/users"}),
 		"titled":                 In(Titled("Bob"), Profile(viewing, bob)),
 	}
 }
@@ -155,6 +165,15 @@ func openSessions() []chat.OpenSession {
 		{Name: "0a", Device: chat.Device{UserAgent: firefox, IP: "192.0.2.7"}, SignedInAt: at("2026-11-23 09:00:00"), SeenAt: at("2026-11-23 09:59:00"), Current: true},
 		{Name: "0b", Device: chat.Device{UserAgent: "<b>thing</b> with words"}, SignedInAt: at("2026-11-20 09:00:00"), SeenAt: at("2026-11-21 09:00:00")},
 		{Name: "0c", SignedInAt: at("2026-11-19 09:00:00"), SeenAt: at("2026-11-19 09:00:00")},
+	}
+}
+
+// factors are one of each sort.
+func factors() chat.Factors {
+	return chat.Factors{
+		TOTP:          chat.TOTP{AddedAt: at("2026-11-01 10:00:00"), UsedAt: at("2026-11-23 09:00:00")},
+		Passkeys:      []chat.Passkey{{ID: 7, Name: `My <b>"phone"`, AddedAt: at("2026-11-02 10:00:00")}},
+		RecoveryCodes: 9,
 	}
 }
 

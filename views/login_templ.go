@@ -13,6 +13,7 @@ type Login struct {
 	Username string // what was typed
 	Next     string // where to go afterwards, a local path
 	Error    string
+	Passkeys bool   // can be used at this address
 	Why      string // why somebody who was signed in has to sign in again: WhyEnded, or nothing
 }
 
@@ -76,7 +77,7 @@ func LoginPage(l Login) templ.Component {
 				var templ_7745c5c3_Var3 string
 				templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinStringErrs(l.whyText())
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/login.templ`, Line: 28, Col: 47}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/login.templ`, Line: 29, Col: 47}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var3))
 				if templ_7745c5c3_Err != nil {
@@ -98,7 +99,7 @@ func LoginPage(l Login) templ.Component {
 			var templ_7745c5c3_Var4 string
 			templ_7745c5c3_Var4, templ_7745c5c3_Err = templ.JoinStringErrs(l.Next)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/login.templ`, Line: 31, Col: 50}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/login.templ`, Line: 32, Col: 50}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var4))
 			if templ_7745c5c3_Err != nil {
@@ -111,7 +112,7 @@ func LoginPage(l Login) templ.Component {
 			var templ_7745c5c3_Var5 string
 			templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(l.Username)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/login.templ`, Line: 36, Col: 23}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/login.templ`, Line: 37, Col: 23}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var5))
 			if templ_7745c5c3_Err != nil {
@@ -149,7 +150,27 @@ func LoginPage(l Login) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, "></label> <button class=\"primary\">Sign in</button></form><p class=\"hint\">No account yet? An admin of this place can make one for you.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, "></label> <button class=\"primary\">Sign in</button> ")
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			if l.Passkeys {
+				templ_7745c5c3_Err = passkeyButton("Sign in with a passkey", false).Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+			}
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 13, "</form>")
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			if l.Passkeys {
+				templ_7745c5c3_Err = passkeyForm(l.Next, false).Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+			}
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 14, " <p class=\"hint\">No account yet? An admin of this place can make one for you.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -185,7 +206,7 @@ func welcome() templ.Component {
 			templ_7745c5c3_Var6 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 13, "<div class=\"welcome\"><svg class=\"art\" viewBox=\"0 0 400 320\" aria-hidden=\"true\"><path d=\"M90 28h150a72 72 0 0 1 0 144H18v-72a72 72 0 0 1 72-72z\"></path> <path d=\"M162 152h150a72 72 0 0 1 72 72v72H162a72 72 0 0 1 0-144z\"></path> <path d=\"M96 48h136a52 52 0 0 1 0 104H44v-52a52 52 0 0 1 52-52z\"></path> <path d=\"M170 172h136a52 52 0 0 1 52 52v52H170a52 52 0 0 1 0-104z\"></path> <path d=\"M96 86h128M96 114h76\"></path> <path d=\"M206 224h0M238 224h0M270 224h0\"></path></svg><p><dfn>par·ley</dfn> <i>noun</i><br>a talk between two sides</p></div>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 15, "<div class=\"welcome\"><svg class=\"art\" viewBox=\"0 0 400 320\" aria-hidden=\"true\"><path d=\"M90 28h150a72 72 0 0 1 0 144H18v-72a72 72 0 0 1 72-72z\"></path> <path d=\"M162 152h150a72 72 0 0 1 72 72v72H162a72 72 0 0 1 0-144z\"></path> <path d=\"M96 48h136a52 52 0 0 1 0 104H44v-52a52 52 0 0 1 52-52z\"></path> <path d=\"M170 172h136a52 52 0 0 1 52 52v52H170a52 52 0 0 1 0-104z\"></path> <path d=\"M96 86h128M96 114h76\"></path> <path d=\"M206 224h0M238 224h0M270 224h0\"></path></svg><p><dfn>par·ley</dfn> <i>noun</i><br>a talk between two sides</p></div>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

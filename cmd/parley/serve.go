@@ -139,6 +139,9 @@ func (p *program) sweep(ctx context.Context, store *chat.Store) {
 			} else if n > 0 {
 				p.log.Debug("Expired sessions were deleted.", "number", n)
 			}
+			if _, err := store.SweepSignIns(ctx); err != nil {
+				p.log.Warn("Sign-ins that were never finished could not be deleted; the next sweep tries again.", "error", err)
+			}
 		}
 	}
 }

@@ -16,7 +16,8 @@ import (
 )
 
 type userCmd struct {
-	Add userAddCmd `cmd:"" help:"Make an account. It asks for the password."`
+	Add          userAddCmd          `cmd:"" help:"Make an account. It asks for the password."`
+	ResetFactors userResetFactorsCmd `cmd:"" help:"Take all second factors from somebody who lost them, and end their sessions. Admins can do it on their pages; this is for when no admin can sign in."`
 }
 
 type userAddCmd struct {
@@ -41,6 +42,22 @@ func (cmd userAddCmd) Run(ctx context.Context, p *program) error {
 			return plainly(err)
 		}
 		fmt.Fprintf(p.out, "%s can sign in now.\n", user.Username)
+		return nil
+	})
+}
+
+type userResetFactorsCmd struct {
+	Name string `arg:"" help:"The username."`
+}
+
+// Run takes the factors away.
+func (cmd userResetFactorsCmd) Run(ctx context.Context, p *program) error {
+	return p.withDatabase(ctx, func(pool *sql.DB) error {
+		user, err := chat.New(pool, chat.Options{}).ResetFactorsUnasked(ctx, cmd.Name)
+		if err != nil {
+			return plainly(err)
+		}
+		fmt.Fprintf(p.out, "%s signs in with the password alone now.\n", user.Username)
 		return nil
 	})
 }

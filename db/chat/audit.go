@@ -31,6 +31,14 @@ const (
 	AuditWrongPassword  AuditAction = "own.wrong_password"
 	AuditEndSession     AuditAction = "own.end_session"
 	AuditEndOthers      AuditAction = "own.end_other_sessions"
+
+	AuditAddFactor       AuditAction = "factor.add"
+	AuditRemoveFactor    AuditAction = "factor.remove"
+	AuditUseFactor       AuditAction = "factor.use"
+	AuditUseRecoveryCode AuditAction = "factor.use_recovery_code"
+	AuditFailFactor      AuditAction = "factor.fail" // a wrong code, or a passkey's answer that doesn't hold
+	AuditRenewCodes      AuditAction = "factor.renew_codes"
+	AuditResetFactors    AuditAction = "factor.reset"
 )
 
 // AuditEvent is one line of the audit log: who did what to whom. It is written in the transaction of what it tells of,

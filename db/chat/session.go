@@ -59,7 +59,9 @@ func (s *Store) expiry(made, now time.Time) time.Time {
 }
 
 // StartSession makes a new session for a user whom Authenticate or CreateUser gave, and gives its token, which is stored
-// nowhere. It is Denied to somebody whose account was disabled, or whose password was changed, since then.
+// nowhere. It is Denied to somebody whose account was disabled, or whose password was changed, since then. Every session
+// begins here, so here it is made sure of that whoever has a second factor has used it: only a user from FinishSignIn or
+// FinishSignInByPasskey has.
 func (s *Store) StartSession(ctx context.Context, user User, d Device) (token string, _ Session, _ error) {
 	token, hash := newToken()
 	now := s.now()
@@ -90,7 +92,7 @@ func stillTheSame(ctx context.Context, q *queries.Queries, user User) error {
 	if row.DisabledAt.Valid || row.PasswordHash != user.passwordHash {
 		return wrongPassword()
 	}
-	return nil
+	return factorUsed(ctx, q, user)
 }
 
 func seen(ctx context.Context, q *queries.Queries, user User, at time.Time) error {

@@ -53,6 +53,7 @@ type Store struct {
 	standings *lookup[queries.Standing]
 	recent    recent
 	place     *memory[struct{}, Place]
+	secured   *memory[uint64, struct{}] // who has a second factor
 	counts    counts
 }
 
@@ -88,6 +89,7 @@ func New(db *sql.DB, o Options) *Store {
 		o.RememberFor = time.Second / 2
 	}
 	s.recent, s.place = newRecent(o.RememberFor), newMemory[struct{}, Place](o.RememberFor, 2)
+	s.secured = newMemory[uint64, struct{}](o.RememberFor, recallMost)
 	s.makeLookups(o.RememberFor)
 	// DATETIME(6) keeps microseconds: what is stored must equal what was returned.
 	s.now = func() time.Time { return clock().UTC().Truncate(time.Microsecond) }

@@ -20,6 +20,7 @@ type User struct {
 	LastSeenAt  time.Time // zero before the first sign-in; a minute coarse
 
 	passwordHash string // as it was when the user was read
+	factorUsed   bool   // a sign-in was finished with a second factor
 }
 
 // Disabled says whether the account was disabled: it can't sign in, isn't in the directory and can't be written to.
