@@ -57,3 +57,9 @@ UPDATE users SET disabled_at = ? WHERE id = ?;
 
 -- name: TouchUser :exec
 UPDATE users SET last_seen_at = ? WHERE id = ?;
+
+-- name: UserByEmail :one
+SELECT * FROM users WHERE email_key = ?;
+
+-- name: SetEmailConfirmed :exec
+UPDATE users SET email_confirmed_at = ? WHERE id = ?;

@@ -51,6 +51,7 @@ type Store struct {
 	standings *lookup[queries.Standing]
 	recent    recent
 	place     *memory[struct{}, Place]
+	mailReady chan struct{}
 	counts    counts
 }
 
@@ -83,6 +84,7 @@ func New(db *sql.DB, o Options) *Store {
 		o.RememberFor = time.Second / 2
 	}
 	s.recent, s.place = newRecent(o.RememberFor), newMemory[struct{}, Place](o.RememberFor, 2)
+	s.mailReady = make(chan struct{}, 1)
 	s.makeLookups(o.RememberFor)
 	// DATETIME(6) keeps microseconds: what is stored must equal what was returned.
 	s.now = func() time.Time { return clock().UTC().Truncate(time.Microsecond) }
