@@ -119,7 +119,7 @@ func LoginPage(l Login) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, "></label> <button class=\"primary\">Sign in</button></form><p class=\"hint\">No account yet? An admin of this place can make one for you.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, "></label> <button class=\"primary\">Sign in</button><p><a href=\"/password/forgot\">Forgotten your password?</a></p></form><p class=\"hint\">No account yet? An admin of this place can make one for you.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
