@@ -337,22 +337,25 @@ func (q *Queries) TouchUser(ctx context.Context, arg TouchUserParams) error {
 }
 
 const UpdateUser = `-- name: UpdateUser :exec
-UPDATE users SET display_name = ?, search_key = ?, email = ?, email_key = ?, is_admin = ? WHERE id = ?
+UPDATE users SET display_name = ?, search_key = ?, email_confirmed_at = IF(email_key <=> ?, email_confirmed_at, NULL),
+  email = ?, email_key = ?, is_admin = ? WHERE id = ?
 `
 
 type UpdateUserParams struct {
 	DisplayName string
 	SearchKey   []byte
-	Email       sql.NullString
 	EmailKey    sql.NullString
+	Email       sql.NullString
 	IsAdmin     bool
 	ID          uint64
 }
 
+// Another address isn't confirmed, until somebody says so. That stands before email_key, as assignments are made in order.
 func (q *Queries) UpdateUser(ctx context.Context, arg UpdateUserParams) error {
 	_, err := q.db.ExecContext(ctx, UpdateUser,
 		arg.DisplayName,
 		arg.SearchKey,
+		arg.EmailKey,
 		arg.Email,
 		arg.EmailKey,
 		arg.IsAdmin,

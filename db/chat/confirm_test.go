@@ -2,6 +2,7 @@ package chat_test
 
 import (
 	"context"
+	"database/sql"
 	"testing"
 	"time"
 
@@ -79,6 +80,27 @@ func TestConfirmAChangeOfAddress(t *testing.T) {
 	w.askReset(t, "old@example.org")
 	if got := w.deliver(t, &postbox{}); len(got) != 0 {
 		t.Errorf("the old address gets %+v", got)
+	}
+}
+
+// However an account gets another address, that one isn't confirmed of itself; the same in other letters still is.
+func TestAnotherAddressIsNotConfirmed(t *testing.T) {
+	w := newWorld(t)
+	alice := w.withEmail(t, "alice", "alice@example.org")
+	for _, c := range []struct {
+		email     string
+		confirmed bool
+	}{{"Alice@Example.org", true}, {"other@example.org", false}} {
+		err := w.q.UpdateUser(t.Context(), queries.UpdateUserParams{
+			DisplayName: "alice", SearchKey: []byte("alice"), ID: alice.ID,
+			Email: sql.NullString{String: c.email, Valid: true}, EmailKey: sql.NullString{String: chat.Canonical(c.email), Valid: true},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if u, err := w.Profile(t.Context(), chat.Actor{User: alice}); err != nil || u.Email != c.email || u.EmailConfirmedAt.IsZero() == c.confirmed {
+			t.Errorf("%s: %+v, %v", c.email, u, err)
+		}
 	}
 }
 

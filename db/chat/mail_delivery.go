@@ -77,6 +77,9 @@ func (s *Store) claimMail(ctx context.Context) (id uint64, lease sql.NullTime, e
 		lease = nullTime(now.Time.Add(mailLease))
 		for _, id := range due {
 			taken, err := s.q.ClaimMail(ctx, queries.ClaimMailParams{Lease: lease, ID: id, DueUntil: now, Now: now})
+			if deadlock(err) {
+				continue // another node of a Galera cluster gave it to somebody else in this moment
+			}
 			if err != nil || taken == 1 {
 				return id, lease, err
 			}

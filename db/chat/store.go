@@ -239,6 +239,12 @@ func lockTimeout(err error) bool {
 	return ok && server.Number == 1205 // ER_LOCK_WAIT_TIMEOUT
 }
 
+// deadlock is for a statement whose row somebody else changed, also on another node of a Galera cluster.
+func deadlock(err error) bool {
+	server, ok := errors.AsType[*mysql.MySQLError](err)
+	return ok && server.Number == 1213 // ER_LOCK_DEADLOCK
+}
+
 // keyMissing is for a statement that names an index which is no longer there.
 func keyMissing(err error) bool {
 	server, ok := errors.AsType[*mysql.MySQLError](err)
