@@ -30,6 +30,9 @@ func showsForm(c *fiber.Ctx, err error) bool {
 
 // answerChange answers a form that did what it should: a program with the thing as it is now, a browser by sending it on.
 func answerChange(c *fiber.Ctx, status int, json any, next string) error {
+	if shapeOf(c) == program && status == fiber.StatusNoContent {
+		return c.SendStatus(status)
+	}
 	if shapeOf(c) == program {
 		return c.Status(status).JSON(json)
 	}

@@ -35,6 +35,10 @@ func adminTable(message string) []entry {
 		{"POST", "/admin/users/:username/enable", "/admin/users/carol/enable", form(), to("carol", "?done=enabled"), gone, mustSignIn("")},
 		{"POST", "/admin/users/:username/end-sessions", "/admin/users/carol/end-sessions", form(), to("carol", "?done=sessions-ended"), gone, mustSignIn("")},
 		{"POST", "/admin/users/:username/reset-factors", "/admin/users/carol/reset-factors", form(), to("carol", "?done=factors-reset"), gone, mustSignIn("")},
+		{"POST", "/admin/users/:username/reset-link", "/admin/users/bob/reset-link", form(), all(201), gone, mustSignIn("")},
+		{"GET", "/admin/mail", "", nil, list, gone, mustSignIn("/admin/mail")},
+		{"POST", "/admin/mail/:id/retry", "/admin/mail/1/retry", form(), gone, gone, mustSignIn("")}, // those that are: TestAdminMail
+		{"POST", "/admin/mail/:id/drop", "/admin/mail/1/drop", form(), gone, gone, mustSignIn("")},
 		{"GET", "/admin/messages", "", nil, list, gone, mustSignIn("/admin/messages")},
 		{"GET", "/admin/messages/:id", facts, nil, list, gone, mustSignIn(facts)},
 		{"POST", "/admin/messages/:id/body", facts + "/body", form(), list, gone, mustSignIn("")},

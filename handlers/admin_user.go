@@ -14,18 +14,20 @@ import (
 // accountBody is a user as admins see them.
 type accountBody struct {
 	userBody
-	Email        *string    `json:"email"`
-	IsAdmin      bool       `json:"is_admin"`
-	CreatedAt    timestamp  `json:"created_at"`
-	LastSeenAt   *timestamp `json:"last_seen_at"`
-	DisabledAt   *timestamp `json:"disabled_at"`
-	OpenSessions *int       `json:"open_sessions,omitempty"` // not in lists
+	Email      *string    `json:"email"`
+	IsAdmin    bool       `json:"is_admin"`
+	CreatedAt  timestamp  `json:"created_at"`
+	LastSeenAt *timestamp `json:"last_seen_at"`
+	DisabledAt *timestamp `json:"disabled_at"`
+
+	EmailConfirmedAt *timestamp `json:"email_confirmed_at"`
+	OpenSessions     *int       `json:"open_sessions,omitempty"` // not in lists
 }
 
 func listedAccountJSON(u chat.User) accountBody {
 	body := accountBody{
 		userBody: userJSON(u), IsAdmin: u.IsAdmin, CreatedAt: timestamp(u.CreatedAt),
-		LastSeenAt: optionalTime(u.LastSeenAt), DisabledAt: optionalTime(u.DisabledAt),
+		LastSeenAt: optionalTime(u.LastSeenAt), DisabledAt: optionalTime(u.DisabledAt), EmailConfirmedAt: optionalTime(u.EmailConfirmedAt),
 	}
 	if u.Email != "" {
 		body.Email = &u.Email
@@ -169,6 +171,10 @@ func (s *Server) changeAccount(c *fiber.Ctx, done string, form accountForm, chan
 		s.pages.forget(0) // it may be on anybody's
 		return answerChange(c, http.StatusOK, accountJSON(account), views.WithQuery(views.AdminUserURL(account.Username), "done", done))
 	}
+	return s.refuseChange(c, username, form, err)
+}
+
+func (s *Server) refuseChange(c *fiber.Ctx, username string, form accountForm, err error) error {
 	if !showsForm(c, err) {
 		return err
 	}

@@ -13,6 +13,8 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/gofiber/fiber/v2/middleware/compress"
 	"github.com/google/uuid"
+
+	"parley/views"
 )
 
 // Only string-keyed locals survive the upgrade to a WebSocket.
@@ -68,10 +70,32 @@ func (s *Server) accessLog(c *fiber.Ctx) error {
 		return nil
 	}
 	s.Logger.LogAttrs(c.UserContext(), slog.LevelDebug, "request",
-		slog.String("request", requestIDOf(c)), slog.String("method", c.Method()), slog.String("path", c.Path()),
+		slog.String("request", requestIDOf(c)), slog.String("method", c.Method()), slog.String("path", loggedPath(c.Path())),
 		slog.Int("status", c.Response().StatusCode()), slog.Duration("took", time.Since(start)),
 		slog.String("ip", c.IP()), slog.Uint64("user", viewer(c).ID))
 	return nil
+}
+
+// secretPaths are where what follows is a secret: links that do something for whoever has them.
+var secretPaths = []string{views.ResetPath, views.ConfirmPath}
+
+// secretIn gives the part of a path before the secret that it holds, "" where it holds none. A path that somebody wrote
+// in another way, and that leads nowhere, counts too.
+func secretIn(path string) (before string) {
+	for _, before := range secretPaths {
+		if i := strings.Index(path, before); i >= 0 {
+			return path[:i+len(before)]
+		}
+	}
+	return ""
+}
+
+// loggedPath is as much of a path as may be written down.
+func loggedPath(path string) string {
+	if before := secretIn(path); before != "" {
+		return before + "…"
+	}
+	return path
 }
 
 // contain keeps a panic to its request.
@@ -104,7 +128,16 @@ func setSecurityHeaders(c *fiber.Ctx) {
 	for _, h := range securityHeaders {
 		c.Response().Header.SetCanonical(h[0], h[1])
 	}
+	if secretIn(c.Path()) != "" {
+		c.Set(fiber.HeaderReferrerPolicy, secretReferrer)
+	}
 }
+
+// secretReferrer keeps a page whose address is a secret from telling it to anybody, ourselves included, since proxies log
+// Referer. It isn't "no-referrer": with that, browsers send "Origin: null" with the page's form (Fetch Standard, "append a
+// request Origin header"), and where Parley is reached without TLS, so that they leave out Sec-Fetch-Site, sameOrigin
+// would refuse it.
+const secretReferrer = "strict-origin"
 
 // private keeps what people read out of every cache.
 func private(c *fiber.Ctx) error {

@@ -1,6 +1,9 @@
 package handlers
 
-import "parley/static"
+import (
+	"parley/static"
+	"parley/views"
+)
 
 // routes is every URL of Parley. Middleware stands before what it guards.
 func (s *Server) routes() {
@@ -19,6 +22,14 @@ func (s *Server) routes() {
 	a.Post("/login/factor", s.finishSignIn)
 	a.Post("/login/passkey", s.askPasskey)
 	a.Post("/logout", s.logout)
+	a.Get("/password/forgot", s.showForgot)
+	a.Post("/password/forgot", s.forgot)
+	a.Get("/password/changed", passwordChanged)
+	a.Get(views.ResetPath+":token", s.showReset)
+	a.Post(views.ResetPath+":token", s.reset)
+	a.Get("/email/confirmed", emailConfirmed)
+	a.Get(views.ConfirmPath+":token", s.showConfirmation)
+	a.Post(views.ConfirmPath+":token", s.confirm)
 
 	a.Get("/users", s.signedIn, s.listUsers)
 	a.Get("/users/:username", s.signedIn, s.showUser)
@@ -61,6 +72,10 @@ func (s *Server) routes() {
 	a.Post("/admin/users/:username/enable", s.enableAccount)
 	a.Post("/admin/users/:username/end-sessions", s.endSessions)
 	a.Post("/admin/users/:username/reset-factors", s.resetFactors)
+	a.Post("/admin/users/:username/reset-link", s.makeResetLink)
+	a.Get("/admin/mail", s.listMail)
+	a.Post("/admin/mail/:id/retry", s.retryMail)
+	a.Post("/admin/mail/:id/drop", s.dropMail)
 	a.Get("/admin/messages", s.listAllMessages)
 	a.Get("/admin/messages/:id", s.showFacts)
 	a.Post("/admin/messages/:id/body", s.openBody)

@@ -33,6 +33,8 @@ type Config struct {
 	Node           string         // this node's name, for admins who have several
 	Traces         *trace.Book    // what the Store tells of messages' ways; default: one of its own, which the Store doesn't know
 	MetricsToken   string         // what Prometheus has to show; where it is empty, /metrics is on its own address alone
+	SendsMail      bool           // mail goes out, so a forgotten password needs no admin
+	LinkBase       string         // what links begin with that leave Parley: scheme and host, never those of a request
 }
 
 // Server answers requests and holds this node's windows.

@@ -10,7 +10,7 @@ import (
 )
 
 const ConversationByID = `-- name: ConversationByID :one
-SELECT u.id, u.username, u.username_key, u.display_name, u.search_key, u.email, u.email_key, u.password_hash, u.is_admin, u.created_at, u.disabled_at, u.last_seen_at, c.id, c.user_lo, c.user_hi, c.last_seq, c.last_rev, c.last_at FROM conversations c
+SELECT u.id, u.username, u.username_key, u.display_name, u.search_key, u.email, u.email_key, u.password_hash, u.is_admin, u.created_at, u.disabled_at, u.last_seen_at, u.email_confirmed_at, c.id, c.user_lo, c.user_hi, c.last_seq, c.last_rev, c.last_at FROM conversations c
 JOIN users u ON u.id = CASE WHEN c.user_lo = ? THEN c.user_hi ELSE c.user_lo END
 WHERE c.id = ? AND (c.user_lo = ? OR c.user_hi = ?)
 `
@@ -47,6 +47,7 @@ func (q *Queries) ConversationByID(ctx context.Context, arg ConversationByIDPara
 		&i.User.CreatedAt,
 		&i.User.DisabledAt,
 		&i.User.LastSeenAt,
+		&i.User.EmailConfirmedAt,
 		&i.Conversation.ID,
 		&i.Conversation.UserLo,
 		&i.Conversation.UserHi,
@@ -81,7 +82,7 @@ func (q *Queries) ConversationOf(ctx context.Context, arg ConversationOfParams) 
 }
 
 const ConversationWith = `-- name: ConversationWith :one
-SELECT u.id, u.username, u.username_key, u.display_name, u.search_key, u.email, u.email_key, u.password_hash, u.is_admin, u.created_at, u.disabled_at, u.last_seen_at,
+SELECT u.id, u.username, u.username_key, u.display_name, u.search_key, u.email, u.email_key, u.password_hash, u.is_admin, u.created_at, u.disabled_at, u.last_seen_at, u.email_confirmed_at,
   CAST(COALESCE(c.id, 0) AS UNSIGNED) AS conversation_id,
   CAST(COALESCE(c.last_seq, 0) AS UNSIGNED) AS last_seq,
   CAST(COALESCE(c.last_rev, 0) AS UNSIGNED) AS last_rev,
@@ -130,6 +131,7 @@ func (q *Queries) ConversationWith(ctx context.Context, arg ConversationWithPara
 		&i.User.CreatedAt,
 		&i.User.DisabledAt,
 		&i.User.LastSeenAt,
+		&i.User.EmailConfirmedAt,
 		&i.ConversationID,
 		&i.LastSeq,
 		&i.LastRev,

@@ -36,6 +36,30 @@ type Conversation struct {
 	LastAt  sql.NullTime
 }
 
+type Link struct {
+	UserID    uint64
+	Kind      string
+	TokenHash []byte
+	StateHash []byte
+	Email     string
+	MailID    uint64
+	CreatedAt time.Time
+	ExpiresAt time.Time
+}
+
+type Mail struct {
+	ID          uint64
+	Kind        string
+	UserID      uint64
+	Email       string
+	Ip          string
+	CreatedAt   time.Time
+	DueAt       sql.NullTime
+	LeasedUntil sql.NullTime
+	Attempts    uint32
+	Error       string
+}
+
 type Member struct {
 	UserID           uint64
 	ConversationID   uint64
@@ -111,16 +135,17 @@ type Totp struct {
 }
 
 type User struct {
-	ID           uint64
-	Username     string
-	UsernameKey  []byte
-	DisplayName  string
-	SearchKey    []byte
-	Email        sql.NullString
-	EmailKey     sql.NullString
-	PasswordHash string
-	IsAdmin      bool
-	CreatedAt    time.Time
-	DisabledAt   sql.NullTime
-	LastSeenAt   sql.NullTime
+	ID               uint64
+	Username         string
+	UsernameKey      []byte
+	DisplayName      string
+	SearchKey        []byte
+	Email            sql.NullString
+	EmailKey         sql.NullString
+	PasswordHash     string
+	IsAdmin          bool
+	CreatedAt        time.Time
+	DisabledAt       sql.NullTime
+	LastSeenAt       sql.NullTime
+	EmailConfirmedAt sql.NullTime
 }

@@ -223,6 +223,70 @@ var calls = map[string]call{
 		return some(q.LockUser(ctx, []byte("ada")))
 	},
 	"LockUserByID": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.LockUserByID(ctx, 1)) },
+	"QueueMail":    func(ctx context.Context, q *queries.Queries) (any, error) { return nothing(q.QueueMail(ctx, queued)) },
+	"DueMails": withMail(func(ctx context.Context, q *queries.Queries, _ uint64) (any, error) {
+		return some(q.DueMails(ctx, queries.DueMailsParams{DueUntil: moment(now), Now: moment(now), Limit: 1}))
+	}),
+	"ClaimMail": withMail(func(ctx context.Context, q *queries.Queries, id uint64) (any, error) {
+		return some(q.ClaimMail(ctx, claim(id)))
+	}),
+	"LockClaimedMail": withMail(func(ctx context.Context, q *queries.Queries, id uint64) (any, error) {
+		if _, err := q.ClaimMail(ctx, claim(id)); err != nil {
+			return nil, err
+		}
+		return some(q.LockClaimedMail(ctx, queries.LockClaimedMailParams{ID: id, Lease: moment(soon)}))
+	}),
+	"ResolveMail": withMail(func(ctx context.Context, q *queries.Queries, id uint64) (any, error) {
+		return nothing(q.ResolveMail(ctx, queries.ResolveMailParams{Kind: "y", UserID: 1, Email: "ada", ID: id}))
+	}),
+	"DeleteClaimedMail": withMail(func(ctx context.Context, q *queries.Queries, id uint64) (any, error) {
+		if _, err := q.ClaimMail(ctx, claim(id)); err != nil {
+			return nil, err
+		}
+		return some(q.DeleteClaimedMail(ctx, queries.DeleteClaimedMailParams{ID: id, Lease: moment(soon)}))
+	}),
+	"PostponeMail": withMail(func(ctx context.Context, q *queries.Queries, id uint64) (any, error) {
+		if _, err := q.ClaimMail(ctx, claim(id)); err != nil {
+			return nil, err
+		}
+		return some(q.PostponeMail(ctx, queries.PostponeMailParams{DueAt: moment(soon), Error: "x", ID: id, Lease: moment(soon)}))
+	}),
+	"LockMail": withMail(func(ctx context.Context, q *queries.Queries, id uint64) (any, error) {
+		return some(q.LockMail(ctx, id))
+	}),
+	"RetryMail": withMail(func(ctx context.Context, q *queries.Queries, id uint64) (any, error) {
+		return nothing(q.RetryMail(ctx, queries.RetryMailParams{DueAt: moment(now), ID: id}))
+	}),
+	"DeleteMail": withMail(func(ctx context.Context, q *queries.Queries, id uint64) (any, error) {
+		return nothing(q.DeleteMail(ctx, id))
+	}),
+	"ListMails": withMail(func(ctx context.Context, q *queries.Queries, id uint64) (any, error) {
+		return some(q.ListMails(ctx, queries.ListMailsParams{BeforeID: id + 1, Limit: 1}))
+	}),
+	"CountMails": withMail(func(ctx context.Context, q *queries.Queries, id uint64) (any, error) { return some(q.CountMails(ctx)) }),
+	"DeleteOldMails": withMail(func(ctx context.Context, q *queries.Queries, id uint64) (any, error) {
+		if err := q.RetryMail(ctx, queries.RetryMailParams{ID: id}); err != nil {
+			return nil, err
+		}
+		return some(q.DeleteOldMails(ctx, now))
+	}),
+	"PutLink":    func(ctx context.Context, q *queries.Queries) (any, error) { return nothing(q.PutLink(ctx, link)) },
+	"LinkByHash": withLink(func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.LinkByHash(ctx, hash)) }),
+	"LinkOf": withLink(func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.LinkOf(ctx, queries.LinkOfParams{UserID: 1, Kind: "x"}))
+	}),
+	"DeleteLink": withLink(func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.DeleteLink(ctx, queries.DeleteLinkParams{UserID: 1, Kind: "x"}))
+	}),
+	"DeleteExpiredLinks": withLink(func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.DeleteExpiredLinks(ctx, soon))
+	}),
+	"UserByEmail": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.UserByEmail(ctx, text("bob")))
+	},
+	"SetEmailConfirmed": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.SetEmailConfirmed(ctx, queries.SetEmailConfirmedParams{EmailConfirmedAt: moment(now), ID: 1}))
+	},
 	"PutSetting": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return nothing(q.PutSetting(ctx, queries.PutSettingParams{Name: "name", Value: "x"}))
 	},
@@ -385,6 +449,39 @@ var calls = map[string]call{
 	"UserByKey": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return some(q.UserByKey(ctx, []byte("ada")))
 	},
+}
+
+// A mail and a link, which the queries above find.
+var (
+	queued = queries.QueueMailParams{Kind: "x", UserID: 1, Email: "ada", Ip: "::1", CreatedAt: now, DueAt: moment(now)}
+	link   = queries.PutLinkParams{UserID: 1, Kind: "x", TokenHash: hash, StateHash: hash, Email: "ada", CreatedAt: now, ExpiresAt: soon}
+)
+
+func claim(id uint64) queries.ClaimMailParams {
+	return queries.ClaimMailParams{Lease: moment(soon), ID: id, DueUntil: moment(now), Now: moment(now)}
+}
+
+// withMail queues a mail first, and hands its ID on: numbers that a rollback took back aren't given again.
+func withMail(f func(ctx context.Context, q *queries.Queries, id uint64) (any, error)) call {
+	return func(ctx context.Context, q *queries.Queries) (any, error) {
+		if err := q.QueueMail(ctx, queued); err != nil {
+			return nil, err
+		}
+		rows, err := q.ListMails(ctx, queries.ListMailsParams{BeforeID: math.MaxInt64, Limit: 1})
+		if err != nil {
+			return nil, err
+		}
+		return f(ctx, q, rows[0].Mail.ID)
+	}
+}
+
+func withLink(f call) call {
+	return func(ctx context.Context, q *queries.Queries) (any, error) {
+		if err := q.PutLink(ctx, link); err != nil {
+			return nil, err
+		}
+		return f(ctx, q)
+	}
 }
 
 // strangersSession is that of nobody's.

@@ -44,7 +44,9 @@ SELECT EXISTS (SELECT 1 FROM users) AS found;
 SELECT id FROM users WHERE is_admin = TRUE AND disabled_at IS NULL FOR UPDATE;
 
 -- name: UpdateUser :exec
-UPDATE users SET display_name = ?, search_key = ?, email = ?, email_key = ?, is_admin = ? WHERE id = ?;
+-- Another address isn't confirmed, until somebody says so. That stands before email_key, as assignments are made in order.
+UPDATE users SET display_name = ?, search_key = ?, email_confirmed_at = IF(email_key <=> sqlc.arg(email_key), email_confirmed_at, NULL),
+  email = ?, email_key = sqlc.arg(email_key), is_admin = ? WHERE id = ?;
 
 -- name: SetPassword :exec
 UPDATE users SET password_hash = ? WHERE id = ?;
@@ -61,3 +63,9 @@ UPDATE users SET disabled_at = ? WHERE id = ?;
 
 -- name: TouchUser :exec
 UPDATE users SET last_seen_at = ? WHERE id = ?;
+
+-- name: UserByEmail :one
+SELECT * FROM users WHERE email_key = ?;
+
+-- name: SetEmailConfirmed :exec
+UPDATE users SET email_confirmed_at = ? WHERE id = ?;

@@ -59,7 +59,7 @@ func (q *Queries) CreateUser(ctx context.Context, arg CreateUserParams) (int64, 
 }
 
 const ListAllUsers = `-- name: ListAllUsers :many
-SELECT u.id, u.username, u.username_key, u.display_name, u.search_key, u.email, u.email_key, u.password_hash, u.is_admin, u.created_at, u.disabled_at, u.last_seen_at FROM (
+SELECT u.id, u.username, u.username_key, u.display_name, u.search_key, u.email, u.email_key, u.password_hash, u.is_admin, u.created_at, u.disabled_at, u.last_seen_at, u.email_confirmed_at FROM (
   SELECT i.id FROM users i
   WHERE i.username_key > ?
     AND (i.search_key LIKE ? OR i.id = (SELECT e.id FROM users e WHERE e.email_key = ?))
@@ -103,6 +103,7 @@ func (q *Queries) ListAllUsers(ctx context.Context, arg ListAllUsersParams) ([]U
 			&i.CreatedAt,
 			&i.DisabledAt,
 			&i.LastSeenAt,
+			&i.EmailConfirmedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -118,7 +119,7 @@ func (q *Queries) ListAllUsers(ctx context.Context, arg ListAllUsersParams) ([]U
 }
 
 const ListUsers = `-- name: ListUsers :many
-SELECT u.id, u.username, u.username_key, u.display_name, u.search_key, u.email, u.email_key, u.password_hash, u.is_admin, u.created_at, u.disabled_at, u.last_seen_at FROM (
+SELECT u.id, u.username, u.username_key, u.display_name, u.search_key, u.email, u.email_key, u.password_hash, u.is_admin, u.created_at, u.disabled_at, u.last_seen_at, u.email_confirmed_at FROM (
   SELECT i.id FROM users i
   WHERE i.username_key > ? AND i.search_key LIKE ?
     AND i.disabled_at IS NULL AND i.id <> ?
@@ -162,6 +163,7 @@ func (q *Queries) ListUsers(ctx context.Context, arg ListUsersParams) ([]User, e
 			&i.CreatedAt,
 			&i.DisabledAt,
 			&i.LastSeenAt,
+			&i.EmailConfirmedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -204,7 +206,7 @@ func (q *Queries) LockActiveAdmins(ctx context.Context) ([]uint64, error) {
 }
 
 const LockUser = `-- name: LockUser :one
-SELECT id, username, username_key, display_name, search_key, email, email_key, password_hash, is_admin, created_at, disabled_at, last_seen_at FROM users WHERE username_key = ? FOR UPDATE
+SELECT id, username, username_key, display_name, search_key, email, email_key, password_hash, is_admin, created_at, disabled_at, last_seen_at, email_confirmed_at FROM users WHERE username_key = ? FOR UPDATE
 `
 
 func (q *Queries) LockUser(ctx context.Context, usernameKey []byte) (User, error) {
@@ -223,12 +225,13 @@ func (q *Queries) LockUser(ctx context.Context, usernameKey []byte) (User, error
 		&i.CreatedAt,
 		&i.DisabledAt,
 		&i.LastSeenAt,
+		&i.EmailConfirmedAt,
 	)
 	return i, err
 }
 
 const LockUserByID = `-- name: LockUserByID :one
-SELECT id, username, username_key, display_name, search_key, email, email_key, password_hash, is_admin, created_at, disabled_at, last_seen_at FROM users WHERE id = ? FOR UPDATE
+SELECT id, username, username_key, display_name, search_key, email, email_key, password_hash, is_admin, created_at, disabled_at, last_seen_at, email_confirmed_at FROM users WHERE id = ? FOR UPDATE
 `
 
 func (q *Queries) LockUserByID(ctx context.Context, id uint64) (User, error) {
@@ -247,6 +250,7 @@ func (q *Queries) LockUserByID(ctx context.Context, id uint64) (User, error) {
 		&i.CreatedAt,
 		&i.DisabledAt,
 		&i.LastSeenAt,
+		&i.EmailConfirmedAt,
 	)
 	return i, err
 }
@@ -281,6 +285,20 @@ type SetDisabledParams struct {
 
 func (q *Queries) SetDisabled(ctx context.Context, arg SetDisabledParams) error {
 	_, err := q.db.ExecContext(ctx, SetDisabled, arg.DisabledAt, arg.ID)
+	return err
+}
+
+const SetEmailConfirmed = `-- name: SetEmailConfirmed :exec
+UPDATE users SET email_confirmed_at = ? WHERE id = ?
+`
+
+type SetEmailConfirmedParams struct {
+	EmailConfirmedAt sql.NullTime
+	ID               uint64
+}
+
+func (q *Queries) SetEmailConfirmed(ctx context.Context, arg SetEmailConfirmedParams) error {
+	_, err := q.db.ExecContext(ctx, SetEmailConfirmed, arg.EmailConfirmedAt, arg.ID)
 	return err
 }
 
@@ -338,22 +356,25 @@ func (q *Queries) TouchUser(ctx context.Context, arg TouchUserParams) error {
 }
 
 const UpdateUser = `-- name: UpdateUser :exec
-UPDATE users SET display_name = ?, search_key = ?, email = ?, email_key = ?, is_admin = ? WHERE id = ?
+UPDATE users SET display_name = ?, search_key = ?, email_confirmed_at = IF(email_key <=> ?, email_confirmed_at, NULL),
+  email = ?, email_key = ?, is_admin = ? WHERE id = ?
 `
 
 type UpdateUserParams struct {
 	DisplayName string
 	SearchKey   []byte
-	Email       sql.NullString
 	EmailKey    sql.NullString
+	Email       sql.NullString
 	IsAdmin     bool
 	ID          uint64
 }
 
+// Another address isn't confirmed, until somebody says so. That stands before email_key, as assignments are made in order.
 func (q *Queries) UpdateUser(ctx context.Context, arg UpdateUserParams) error {
 	_, err := q.db.ExecContext(ctx, UpdateUser,
 		arg.DisplayName,
 		arg.SearchKey,
+		arg.EmailKey,
 		arg.Email,
 		arg.EmailKey,
 		arg.IsAdmin,
@@ -362,8 +383,33 @@ func (q *Queries) UpdateUser(ctx context.Context, arg UpdateUserParams) error {
 	return err
 }
 
+const UserByEmail = `-- name: UserByEmail :one
+SELECT id, username, username_key, display_name, search_key, email, email_key, password_hash, is_admin, created_at, disabled_at, last_seen_at, email_confirmed_at FROM users WHERE email_key = ?
+`
+
+func (q *Queries) UserByEmail(ctx context.Context, emailKey sql.NullString) (User, error) {
+	row := q.db.QueryRowContext(ctx, UserByEmail, emailKey)
+	var i User
+	err := row.Scan(
+		&i.ID,
+		&i.Username,
+		&i.UsernameKey,
+		&i.DisplayName,
+		&i.SearchKey,
+		&i.Email,
+		&i.EmailKey,
+		&i.PasswordHash,
+		&i.IsAdmin,
+		&i.CreatedAt,
+		&i.DisabledAt,
+		&i.LastSeenAt,
+		&i.EmailConfirmedAt,
+	)
+	return i, err
+}
+
 const UserByID = `-- name: UserByID :one
-SELECT id, username, username_key, display_name, search_key, email, email_key, password_hash, is_admin, created_at, disabled_at, last_seen_at FROM users WHERE id = ?
+SELECT id, username, username_key, display_name, search_key, email, email_key, password_hash, is_admin, created_at, disabled_at, last_seen_at, email_confirmed_at FROM users WHERE id = ?
 `
 
 func (q *Queries) UserByID(ctx context.Context, id uint64) (User, error) {
@@ -382,12 +428,13 @@ func (q *Queries) UserByID(ctx context.Context, id uint64) (User, error) {
 		&i.CreatedAt,
 		&i.DisabledAt,
 		&i.LastSeenAt,
+		&i.EmailConfirmedAt,
 	)
 	return i, err
 }
 
 const UserByKey = `-- name: UserByKey :one
-SELECT id, username, username_key, display_name, search_key, email, email_key, password_hash, is_admin, created_at, disabled_at, last_seen_at FROM users WHERE username_key = ?
+SELECT id, username, username_key, display_name, search_key, email, email_key, password_hash, is_admin, created_at, disabled_at, last_seen_at, email_confirmed_at FROM users WHERE username_key = ?
 `
 
 func (q *Queries) UserByKey(ctx context.Context, usernameKey []byte) (User, error) {
@@ -406,12 +453,13 @@ func (q *Queries) UserByKey(ctx context.Context, usernameKey []byte) (User, erro
 		&i.CreatedAt,
 		&i.DisabledAt,
 		&i.LastSeenAt,
+		&i.EmailConfirmedAt,
 	)
 	return i, err
 }
 
 const UsersByKey = `-- name: UsersByKey :many
-SELECT id, username, username_key, display_name, search_key, email, email_key, password_hash, is_admin, created_at, disabled_at, last_seen_at FROM users FORCE INDEX (users_username) WHERE username_key IN (/*SLICE:username_keys*/?)
+SELECT id, username, username_key, display_name, search_key, email, email_key, password_hash, is_admin, created_at, disabled_at, last_seen_at, email_confirmed_at FROM users FORCE INDEX (users_username) WHERE username_key IN (/*SLICE:username_keys*/?)
 `
 
 func (q *Queries) UsersByKey(ctx context.Context, usernameKeys [][]byte) ([]User, error) {
@@ -446,6 +494,7 @@ func (q *Queries) UsersByKey(ctx context.Context, usernameKeys [][]byte) ([]User
 			&i.CreatedAt,
 			&i.DisabledAt,
 			&i.LastSeenAt,
+			&i.EmailConfirmedAt,
 		); err != nil {
 			return nil, err
 		}

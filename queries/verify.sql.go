@@ -406,7 +406,7 @@ func (q *Queries) VerifyLockConversation(ctx context.Context, id uint64) (Conver
 }
 
 const VerifyLockUser = `-- name: VerifyLockUser :one
-SELECT id, username, username_key, display_name, search_key, email, email_key, password_hash, is_admin, created_at, disabled_at, last_seen_at FROM users WHERE id = ? FOR UPDATE
+SELECT id, username, username_key, display_name, search_key, email, email_key, password_hash, is_admin, created_at, disabled_at, last_seen_at, email_confirmed_at FROM users WHERE id = ? FOR UPDATE
 `
 
 func (q *Queries) VerifyLockUser(ctx context.Context, id uint64) (User, error) {
@@ -425,6 +425,7 @@ func (q *Queries) VerifyLockUser(ctx context.Context, id uint64) (User, error) {
 		&i.CreatedAt,
 		&i.DisabledAt,
 		&i.LastSeenAt,
+		&i.EmailConfirmedAt,
 	)
 	return i, err
 }

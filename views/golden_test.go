@@ -93,6 +93,14 @@ func conversations() ConversationList {
 	}
 }
 
+func letter(m chat.Mail, base string) Letter {
+	l, known := LetterOf(m, base)
+	if !known {
+		panic("no words for " + m.Kind)
+	}
+	return l
+}
+
 // goldens is every view that a person sees, as it is to look.
 func goldens() map[string]templ.Component {
 	refused := with(thread(), func(t *Thread) {
@@ -155,7 +163,25 @@ func goldens() map[string]templ.Component {
 		"second-factor-refused":  SecondFactorPage(SignIn{Kinds: []chat.FactorKind{chat.FactorTOTP}, Error: "Not yet.", Errors: map[string][]string{"code": {"Wrong."}}}),
 		"second-factor-passkey":  SecondFactorPage(SignIn{Kinds: []chat.FactorKind{chat.FactorPasskey}}),
 		"login-passkeys":         LoginPage(Login{Passkeys: true, Next: "/users"}),
-		"titled":                 In(Titled("Bob"), Profile(viewing, bob)),
+		"mail-queue": AdminMail(MailQueue{Viewing: viewing, MailList: chat.MailList{Waiting: 3, Stuck: 1, Page: chat.Page[chat.QueuedMail]{Items: []chat.QueuedMail{
+			{ID: 9, Kind: "asked", To: `"<b>"@example.org`, QueuedAt: at("2026-11-23 09:59:59"), DueAt: at("2026-11-23 09:59:59")},
+			{ID: 8, Kind: chat.MailReset, Username: "bob.b", To: "bob@example.org", QueuedAt: at("2026-11-23 09:00:00"), DueAt: at("2026-11-23 10:10:00"), Attempts: 5, Error: "421 <b>busy</b>"},
+			{ID: 7, Kind: chat.MailConfirm, Username: "alice", To: "alice@example.org", QueuedAt: at("2026-11-23 09:00:00"), DueAt: at("2026-11-23 09:00:00"), Attempts: 1, LeasedUntil: at("2026-11-23 10:04:00")},
+			{ID: 6, Kind: chat.MailPasswordChanged, Username: "gone", To: "gone@example.org", QueuedAt: at("2026-11-20 09:00:00"), Attempts: 1, Error: "550 nobody"},
+		}}}, Next: "/admin/mail?after=abc", SMTP: true, Done: "retried"}),
+		"mail-queue-empty":   AdminMail(MailQueue{Viewing: viewing}),
+		"mail-reset":         LetterPage(letter(chat.Mail{Kind: chat.MailReset, User: root, Place: `Our "<b>" place`, Token: "a-token"}, "https://chat.example.org")),
+		"mail-email-changed": LetterPage(letter(chat.Mail{Kind: chat.MailEmailChanged, User: bob, Place: "Parley"}, "https://chat.example.org")),
+		"forgot":             ForgotForm(Forgot{Mail: true, Email: `al"ice`, Error: "No mail is on its way.", Errors: map[string][]string{"email": {"This is not an e-mail address, such as name@example.org."}}}),
+		"forgot-done":        ForgotForm(Forgot{Mail: true, Done: true}),
+		"forgot-no-mail":     ForgotForm(Forgot{}),
+		"reset":              ResetForm(Reset{User: noor, Action: ResetPath + `"<b>`, Error: "The password can't be used.", Errors: map[string][]string{"password": {"A password has 8 to 128 characters."}}}),
+		"reset-done":         ResetDone(),
+		"reset-link":         ShowResetLink(MadeResetLink{viewing, chat.ResetLink{Account: chat.Account{User: bob}, Token: "a-token", Expires: at("2026-11-23 11:00:00")}, "https://chat.example.org/password/reset/a-token"}),
+		"link-ended":         LinkEnded("This link doesn't work any more.", "/password/forgot", "Ask for another link"),
+		"confirm":            ConfirmForm(chat.Confirmation{User: bob, Email: `"<b>"@example.org`}, ConfirmPath+"a-token", "Another account has it."),
+		"confirmed":          Confirmed(),
+		"titled":             In(Titled("Bob"), Profile(viewing, bob)),
 	}
 }
 

@@ -169,7 +169,9 @@ func TestEveryViewIsAccessible(t *testing.T) {
 					t.Errorf("a time without its machine's form: %s", s.Text())
 				}
 			})
-			if strings.HasPrefix(rendered(t, component), "<!doctype html>") {
+			if letters := strings.HasPrefix(name, "mail-") && !strings.HasPrefix(name, "mail-queue"); letters {
+				checkLetter(t, doc)
+			} else if strings.HasPrefix(rendered(t, component), "<!doctype html>") {
 				checkPage(t, doc)
 			} else if n := doc.Find("h1").Length(); n != map[bool]int{true: 0, false: 1}[parts[name]] {
 				t.Errorf("there are %d headings of the first level", n)
@@ -203,6 +205,17 @@ func checkNames(t *testing.T, doc *goquery.Document) {
 			t.Errorf("a <%s> without a name", s.Nodes[0].Data)
 		}
 	})
+}
+
+// checkLetter expects of a mail what mail programs leave of a page.
+func checkLetter(t *testing.T, doc *goquery.Document) {
+	t.Helper()
+	if doc.Find("html[lang=en]").Length() != 1 || doc.Find("head > title").Text() == "" || doc.Find("h1").Length() != 1 {
+		t.Error("the mail has no language, no title or not one heading")
+	}
+	if doc.Find("img, script, link, style, form").Length() > 0 {
+		t.Error("the mail loads or sends something")
+	}
 }
 
 func checkPage(t *testing.T, doc *goquery.Document) {

@@ -38,6 +38,7 @@ var chromiumFlags = append(chromedp.DefaultExecAllocatorOptions[:],
 	chromedp.Flag("disable-quic", true),
 	chromedp.Flag("disable-component-update", true),
 	chromedp.Flag("force-prefers-reduced-motion", true),
+	chromedp.Flag("host-resolver-rules", "MAP parley.test 127.0.0.1"), // an address that isn't this machine's, to browsers
 )
 
 func openBrowser(t testing.TB, base string) *browser {

@@ -26,6 +26,8 @@ type settings struct {
 	DataDir        string        `default:"./data" help:"Where Parley keeps its private database."`
 	DatabaseURL    string        `placeholder:"DSN" help:"A MySQL or MariaDB server of your own, such as user:password@tcp(localhost:3306)/parley; for a Galera cluster, or several TiDB servers, one of each node, separated by spaces. Unset: a private one in the data directory."`
 	RedisURL       string        `placeholder:"URL" help:"The Redis by which several Parleys on one database tell each other what to push, such as redis://:password@localhost:6379/0, or rediss:// for TLS. Unset: there is only this one."`
+	SMTPURL        string        `name:"smtp-url" placeholder:"URL" help:"The mail server, such as smtp://user:password@mail.example.org:587 (STARTTLS) or smtps://user:password@mail.example.org (TLS). smtp://localhost:25?tls=none does without TLS, on this machine only. Better a variable than a flag, which other users of the machine can read. Unset: mail goes into the log."`
+	MailFrom       string        `placeholder:"ADDRESS" help:"Who Parley's mail comes from, such as 'Parley <parley@example.org>'. Needed with smtp-url."`
 	MessagesToLoad int           `default:"10" help:"How many messages a conversation shows at first, from 1 to 100."`
 	MaxBody        int           `default:"10000" help:"The longest message, in characters."`
 	SessionFor     time.Duration `default:"720h" help:"How long after its last use a sign-in ends."`
@@ -154,7 +156,9 @@ func (p *program) readFile(path string) (map[string]string, error) {
 		name, value, found := strings.Cut(line, "=")
 		name = strings.TrimSpace(name)
 		if !found || !known[name] {
-			return nil, fmt.Errorf("line %d of the settings file %s isn't a setting: %q (parley --help lists them)", n, path, line)
+			// Only the first word is shown: what follows may be a password.
+			first, _, _ := strings.Cut(strings.Fields(line)[0], "=")
+			return nil, fmt.Errorf("line %d of the settings file %s isn't a setting: it begins with %q (parley --help lists them)", n, path, first)
 		}
 		values[name] = strings.TrimSpace(value)
 	}
@@ -198,6 +202,9 @@ func (s settings) check() error {
 	}
 	if s.MetricsToken != "" && len(s.MetricsToken) < 16 {
 		return errors.New("metrics-token has at least 16 characters; openssl rand -hex 16 makes one")
+	}
+	if _, err := s.mailer("http://localhost", nil); err != nil {
+		return err
 	}
 	_, err := s.baseURL()
 	return err

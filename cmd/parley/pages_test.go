@@ -94,6 +94,19 @@ type visit struct {
 var signedOutPages = []visit{
 	{name: "login", path: "/login"},
 	{name: "login-ended", path: "/login?why=ended"},
+	{name: "forgot", path: "/password/forgot"},
+	{name: "forgot-refused", path: "/password/forgot", then: func(b *browser) {
+		b.run(
+			chromedp.SendKeys(chromedp.CSS(`input[name=email]`), "alice@nowhere@example"),
+			chromedp.Evaluate[chromedp.Void](`document.querySelector("#main form").noValidate = true`),
+			chromedp.Click(chromedp.CSS(`#main form button`)),
+			chromedp.WaitVisible(chromedp.CSS(`#main .error`)),
+		)
+	}},
+	{name: "forgot-done", path: "/password/forgot?done=asked"},
+	{name: "password-changed", path: "/password/changed"},
+	{name: "link-ended", path: "/password/reset/unknown"},
+	{name: "email-confirmed", path: "/email/confirmed"},
 	{name: "login-error", path: "/login", then: func(b *browser) {
 		b.run(
 			chromedp.SendKeys(chromedp.CSS(`input[name=username]`), "alice"),
@@ -158,6 +171,10 @@ var signedInPages = []visit{
 		)
 	}},
 	{name: "admin-person", path: "/admin/users/bob"},
+	{name: "admin-mail", path: "/admin/mail"},
+	{name: "admin-reset-link", path: "/admin/users/bob", then: func(b *browser) {
+		b.run(chromedp.Click(chromedp.CSS(`form[action$="/reset-link"] button`)), chromedp.WaitVisible(chromedp.CSS(`#reset-link`)))
+	}},
 	{name: "admin-messages", path: "/admin/messages"},
 	{name: "admin-messages-none", path: "/admin/messages?q=nowhere"},
 	{name: "admin-message", path: "/admin/messages/1-1"},
@@ -174,15 +191,17 @@ var signedInPages = []visit{
 // Content-Security-Policy among it), at a desk and on a phone, in the light and in the dark.
 func TestEveryPage(t *testing.T) {
 	script := axe(t)
-	server, store := startOn(t)
+	dsn, pool := dbtest.NewDSN(t)
+	server, store := start(t, "--database-url", dsn, "--smtp-url", "smtp://127.0.0.1:1?tls=none", "--mail-from", "a@example.org"), chat.New(pool, chat.Options{})
 	people := addPeople(t, store, "admin", "bob", "carol", "nobody-yet")
 	people["layla"] = addNamed(t, store, "layla", "ليلى بنت عبد الرحمن بن محمد الأندلسية")
 	fill(t, store, people)
+	links := fillMail(t, pool, store, people)
 	for _, l := range looks {
 		t.Run(l.name, func(t *testing.T) {
 			b := openBrowser(t, server.url(""))
 			b.as(l)
-			b.each(signedOutPages, l, script)
+			b.each(append(links, signedOutPages...), l, script)
 			b.signIn("admin")
 			b.each(signedInPages, l, script)
 			b.noErrors()

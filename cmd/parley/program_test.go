@@ -127,7 +127,7 @@ func TestClearSentencesInsteadOfAStart(t *testing.T) {
 	}
 	defer taken.Close()
 	file := filepath.Join(t.TempDir(), "settings")
-	if err := os.WriteFile(file, []byte("# a remark\nno-such-setting = 1\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("# a remark\nno-such-setting=secret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
@@ -142,6 +142,9 @@ func TestClearSentencesInsteadOfAStart(t *testing.T) {
 		"bad Redis URL":    {[]string{"--redis-url=redis://:secret@local host"}, "redis://user:password@localhost"},
 		"bad age":          {[]string{"--session-at-most=-1h"}, "session-at-most is a time"},
 		"short age":        {[]string{"--session-at-most=10s"}, "session-at-most is a time"},
+		"bad SMTP URL":     {[]string{"--smtp-url=smtp://user:secret@mail.example.org:port", "--mail-from=a@example.org"}, "smtp://user:password@mail.example.org:587"},
+		"no TLS":           {[]string{"--smtp-url=smtp://user:secret@mail.example.org?tls=none", "--mail-from=a@example.org"}, "on this machine"},
+		"mail from nobody": {[]string{"--smtp-url=smtp://user:secret@mail.example.org"}, "mail-from"},
 		"bad drain":        {[]string{"--drain-for=-1s"}, "drain-for is a time"},
 		"short token":      {[]string{"--metrics-token=secret"}, "at least 16 characters"},
 		"bad DSN":          {[]string{"--database-url=nonsense", "--addr=127.0.0.1:0"}, "user:password@tcp"},

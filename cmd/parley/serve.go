@@ -46,7 +46,15 @@ func (cmd serveCmd) serve(ctx context.Context, p *program, database *db.Cluster,
 		return err
 	}
 	defer nodes.Close()
-	server, store, err := p.server(database, nodes)
+	base, err := p.set.linkBase(listener)
+	if err != nil {
+		return err
+	}
+	mailer, err := p.set.mailer(base, p.log)
+	if err != nil {
+		return err
+	}
+	server, store, err := p.server(database, nodes, base)
 	if err != nil {
 		return err
 	}
@@ -67,6 +75,7 @@ func (cmd serveCmd) serve(ctx context.Context, p *program, database *db.Cluster,
 	sweepCtx, stopSweeping := context.WithCancel(ctx)
 	go func() { defer close(sweeping); p.sweep(sweepCtx, store) }()
 	defer func() { stopSweeping(); <-sweeping }()
+	defer p.sendMail(ctx, store, mailer)()
 	select {
 	case err := <-failed:
 		return err
@@ -102,7 +111,7 @@ func (p *program) fanout() (fanout.Fanout, error) {
 }
 
 // server puts the layers together.
-func (p *program) server(database *db.Cluster, nodes fanout.Fanout) (*handlers.Server, *chat.Store, error) {
+func (p *program) server(database *db.Cluster, nodes fanout.Fanout, linkBase string) (*handlers.Server, *chat.Store, error) {
 	base, err := p.set.baseURL()
 	if err != nil {
 		return nil, nil, err
@@ -117,7 +126,7 @@ func (p *program) server(database *db.Cluster, nodes fanout.Fanout) (*handlers.S
 	})
 	return handlers.New(handlers.Config{
 		Store: store, Fanout: nodes, Logger: p.log, BaseURL: base, MessagesToLoad: p.set.MessagesToLoad, TimeZone: zone,
-		MetricsToken: p.set.MetricsToken, Node: p.nodeName(), Traces: traces,
+		SendsMail: p.set.SMTPURL != "", LinkBase: linkBase, MetricsToken: p.set.MetricsToken, Node: p.nodeName(), Traces: traces,
 	}), store, nil
 }
 
@@ -134,14 +143,20 @@ func (p *program) sweep(ctx context.Context, store *chat.Store) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if n, err := store.SweepSessions(ctx); err != nil {
-				p.log.Warn("Expired sessions could not be deleted; the next sweep tries again.", "error", err)
-			} else if n > 0 {
-				p.log.Debug("Expired sessions were deleted.", "number", n)
-			}
-			if _, err := store.SweepSignIns(ctx); err != nil {
-				p.log.Warn("Sign-ins that were never finished could not be deleted; the next sweep tries again.", "error", err)
-			}
+			p.sweepOnce(ctx, store)
+		}
+	}
+}
+
+// sweepOnce deletes what is over. What can't be deleted now is the next sweep's.
+func (p *program) sweepOnce(ctx context.Context, store *chat.Store) {
+	for what, sweep := range map[string]func(context.Context) (int64, error){
+		"expired sessions": store.SweepSessions, "sign-ins that were never finished": store.SweepSignIns, "old mail and links": store.SweepMail,
+	} {
+		if n, err := sweep(ctx); err != nil {
+			p.log.Warn("Something that is over could not be deleted; the next sweep tries again.", "what", what, "error", err)
+		} else if n > 0 {
+			p.log.Debug("Something that is over was deleted.", "what", what, "number", n)
 		}
 	}
 }

@@ -80,7 +80,7 @@ func (s *Store) insertLogged(ctx context.Context, t adminTx, n NewUser, hash str
 	if err == nil && row.PasswordHash == hash {
 		return userOf(row), nil
 	}
-	user, err := s.insertUser(ctx, t.q, n, hash)
+	user, err := s.insertVouched(ctx, t.q, n, hash)
 	if err != nil {
 		return User{}, err
 	}
@@ -280,8 +280,13 @@ func (c *change) edit(ctx context.Context, e UserEdit) error {
 	if after == c.user {
 		return nil
 	}
+	readdressed := after.Email != c.user.Email
 	c.user = after
-	if err := c.update(ctx); err != nil {
+	err := c.update(ctx)
+	if err == nil && readdressed {
+		c.user, err = vouch(ctx, c.q, c.at, after)
+	}
+	if err != nil {
 		return err
 	}
 	return c.log(ctx, AuditEdit, c.user.ID)

@@ -39,6 +39,13 @@ const (
 	AuditFailFactor      AuditAction = "factor.fail" // a wrong code, or a passkey's answer that doesn't hold
 	AuditRenewCodes      AuditAction = "factor.renew_codes"
 	AuditResetFactors    AuditAction = "factor.reset"
+
+	AuditAskReset      AuditAction = "user.ask_reset" // somebody did, by the e-mail address
+	AuditMakeResetLink AuditAction = "user.make_reset_link"
+	AuditResetPassword AuditAction = "user.reset_password" // by a link
+	AuditConfirmEmail  AuditAction = "user.confirm_email"
+	AuditRetryMail     AuditAction = "mail.retry"
+	AuditDropMail      AuditAction = "mail.drop"
 )
 
 // AuditEvent is one line of the audit log: who did what to whom. It is written in the transaction of what it tells of,
@@ -112,8 +119,10 @@ func (s *Store) AuditEvents(ctx context.Context, actor Actor, after string, limi
 	for i, row := range rows {
 		events[i] = auditEventOf(row)
 	}
-	return pageOf(events, limit, func(e AuditEvent) string { return encodeCursor(strconv.FormatUint(e.ID, 10)) }), nil
+	return pageOf(events, limit, func(e AuditEvent) string { return numberCursor(e.ID) }), nil
 }
+
+func numberCursor(n uint64) string { return encodeCursor(strconv.FormatUint(n, 10)) }
 
 func auditCursor(cursor string) (before uint64, err error) {
 	if cursor == "" {

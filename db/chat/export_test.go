@@ -67,3 +67,11 @@ func (s *Store) HoldHashingSlots() (release func()) {
 func (s *Store) InTx(ctx context.Context, f func(context.Context, *queries.Queries) error) error {
 	return s.inTx(ctx, f)
 }
+
+// QueueMail has a mail sent when q's transaction is committed.
+func QueueMail(ctx context.Context, q *queries.Queries, at time.Time, kind MailKind, user uint64, to string) error {
+	return queueMail(ctx, q, at, letter{kind: kind, user: user, to: to})
+}
+
+// QueueConfirmation is for whoever gives an account an address.
+var QueueConfirmation = queueConfirmation

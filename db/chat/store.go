@@ -54,6 +54,7 @@ type Store struct {
 	recent    recent
 	place     *memory[struct{}, Place]
 	secured   *memory[uint64, struct{}] // who has a second factor
+	mailReady chan struct{}
 	counts    counts
 }
 
@@ -90,6 +91,7 @@ func New(db *sql.DB, o Options) *Store {
 	}
 	s.recent, s.place = newRecent(o.RememberFor), newMemory[struct{}, Place](o.RememberFor, 2)
 	s.secured = newMemory[uint64, struct{}](o.RememberFor, recallMost)
+	s.mailReady = make(chan struct{}, 1)
 	s.makeLookups(o.RememberFor)
 	// DATETIME(6) keeps microseconds: what is stored must equal what was returned.
 	s.now = func() time.Time { return clock().UTC().Truncate(time.Microsecond) }
@@ -240,6 +242,12 @@ func duplicateKey(err error) bool {
 func lockTimeout(err error) bool {
 	server, ok := errors.AsType[*mysql.MySQLError](err)
 	return ok && server.Number == 1205 // ER_LOCK_WAIT_TIMEOUT
+}
+
+// deadlock is for a statement whose row somebody else changed, also on another node of a Galera cluster.
+func deadlock(err error) bool {
+	server, ok := errors.AsType[*mysql.MySQLError](err)
+	return ok && server.Number == 1213 // ER_LOCK_DEADLOCK
 }
 
 // keyMissing is for a statement that names an index which is no longer there.

@@ -19,6 +19,8 @@ type User struct {
 	DisabledAt  time.Time // zero while the account works
 	LastSeenAt  time.Time // zero before the first sign-in; a minute coarse
 
+	EmailConfirmedAt time.Time // when it was known that the address is theirs; zero while it isn't
+
 	passwordHash string // as it was when the user was read
 	factorUsed   bool   // a sign-in was finished with a second factor
 }
@@ -30,7 +32,7 @@ func userOf(row queries.User) User {
 	return User{
 		ID: row.ID, Username: row.Username, DisplayName: row.DisplayName, Email: row.Email.String, IsAdmin: row.IsAdmin,
 		CreatedAt: row.CreatedAt, DisabledAt: row.DisabledAt.Time, LastSeenAt: row.LastSeenAt.Time,
-		passwordHash: row.PasswordHash,
+		EmailConfirmedAt: row.EmailConfirmedAt.Time, passwordHash: row.PasswordHash,
 	}
 }
 
@@ -48,13 +50,18 @@ type NewUser struct {
 	IsAdmin                                bool
 }
 
-// CreateUser makes an account. An Invalid error names the fields username, display_name, email and password.
+// CreateUser makes an account for somebody, whose e-mail address whoever makes it answers for. An Invalid error names the
+// fields username, display_name, email and password.
 func (s *Store) CreateUser(ctx context.Context, n NewUser) (User, error) {
 	n, hash, err := s.checkNewUser(ctx, n)
 	if err != nil {
 		return User{}, err
 	}
-	user, err := s.insertUser(ctx, s.q, n, hash)
+	var user User
+	err = s.tryTx(ctx, s.db, func(ctx context.Context, q *queries.Queries) error {
+		user, err = s.insertVouched(ctx, q, n, hash)
+		return err
+	})
 	return user, fault(err, "")
 }
 
@@ -85,6 +92,16 @@ func (s *Store) hash(ctx context.Context, password string) (string, error) {
 	return hashPassword(password), nil
 }
 
+// insertVouched is insertUser by an admin, who answers for the e-mail address.
+func (s *Store) insertVouched(ctx context.Context, q *queries.Queries, n NewUser, hash string) (User, error) {
+	user, err := s.insertUser(ctx, q, n, hash)
+	if err != nil || user.Email == "" {
+		return user, err
+	}
+	return vouch(ctx, q, user.CreatedAt, user)
+}
+
+// insertUser leaves the e-mail address unconfirmed.
 func (s *Store) insertUser(ctx context.Context, q *queries.Queries, n NewUser, hash string) (User, error) {
 	row := queries.CreateUserParams{
 		Username: n.Username, UsernameKey: usernameKey(n.Username),
