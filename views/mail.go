@@ -71,7 +71,7 @@ var letters = map[chat.MailKind]func(chat.Mail) Letter{
 		return Letter{
 			Subject: "your password was changed",
 			Paragraphs: []string{
-				"Somebody followed a link that was made for the account “" + m.User.Username + "” and chose a new password. It was signed out everywhere.",
+				"Somebody chose a new password for the account “" + m.User.Username + "”, by a link or with the password so far. Every other sign-in has ended.",
 				"If it was you, all is well.",
 			},
 			Footer: "If it wasn’t you, tell an admin of this place now, and see whether somebody else reads your mail.",

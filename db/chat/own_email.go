@@ -42,10 +42,12 @@ func (s *Store) ChangeEmail(ctx context.Context, actor Actor, session Session, c
 		return User{}, err
 	}
 	s.forgetUser(row.ID)
+	s.wakeMail()
 	return user, nil
 }
 
-// setEmail is where an address that has to be confirmed first waits for that.
+// setEmail makes an address the account's, unconfirmed until somebody follows the link that is sent there. The one so far is
+// told, as far as it was confirmed.
 func (t ownTx) setEmail(ctx context.Context, email string, session Session, ended *endings) error {
 	err := t.q.UpdateUser(ctx, queries.UpdateUserParams{
 		DisplayName: t.row.DisplayName, SearchKey: t.row.SearchKey, Email: nullString(email), EmailKey: nullString(canonical(email)),
@@ -56,6 +58,14 @@ func (t ownTx) setEmail(ctx context.Context, email string, session Session, ende
 	}
 	if err != nil {
 		return err
+	}
+	if err := tell(ctx, t.q, t.at, MailEmailChanged, t.row, t.actor.IP); err != nil {
+		return err
+	}
+	if email != "" {
+		if err := queueConfirmation(ctx, t.q, t.at, t.row.ID, email, t.actor.IP); err != nil {
+			return err
+		}
 	}
 	if err := t.endOthers(ctx, session, ended); err != nil {
 		return err

@@ -43,6 +43,7 @@ func (s *Store) ChangePassword(ctx context.Context, actor Actor, session Session
 		return "", Session{}, err
 	}
 	s.forgetUser(row.ID)
+	s.wakeMail()
 	s.notifier.Notify(Event{Type: EventSessionMoved, To: row.ID, Session: session.Hash})
 	session.Hash = moved
 	return token, session, nil
@@ -82,7 +83,7 @@ func wrongCurrent() fields {
 	return fields{"current_password": {"This is not your present password. If you have forgotten it, an admin can give you another."}}
 }
 
-// setPassword is where mail tells the owner of a new password.
+// setPassword also tells the owner by mail, since it may have been somebody else.
 func (t ownTx) setPassword(ctx context.Context, hash string, session Session, moved []byte) error {
 	if err := t.q.SetPassword(ctx, queries.SetPasswordParams{PasswordHash: hash, ID: t.row.ID}); err != nil {
 		return err
@@ -93,6 +94,9 @@ func (t ownTx) setPassword(ctx context.Context, hash string, session Session, mo
 	}
 	if n == 0 {
 		return sessionOver()
+	}
+	if err := tell(ctx, t.q, t.at, MailPasswordChanged, t.row, t.actor.IP); err != nil {
+		return err
 	}
 	return t.log(ctx, AuditChangePassword, "")
 }

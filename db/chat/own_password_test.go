@@ -195,3 +195,29 @@ func TestChangeEmail(t *testing.T) {
 		t.Errorf("no address: %+v, %v", user, err)
 	}
 }
+
+// Whoever changes what signing in rests on is told where they were reached so far; a new address is asked for itself.
+func TestOwnChangesAreToldByMail(t *testing.T) {
+	w, alice, _, sessions := several(t, 1)
+	mustExec(t, w.db, "UPDATE users SET email_confirmed_at = NOW(6)")
+	wantMail := func(kind chat.MailKind, to string) {
+		t.Helper()
+		if n := count(t, w.db, "SELECT COUNT(*) FROM mails WHERE kind = ? AND email = ?", kind, to); n != 1 {
+			t.Errorf("%d mails of the kind %s go to %s", n, kind, to)
+		}
+	}
+	_, session, err := w.ChangePassword(t.Context(), alice, sessions[0], chat.PasswordChange{Current: password, Password: "tall beans and a heron"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantMail(chat.MailPasswordChanged, "a@example.org")
+	change := chat.EmailChange{Current: "tall beans and a heron", Email: "b@example.org"}
+	if _, err := w.ChangeEmail(t.Context(), alice, session, change); err != nil {
+		t.Fatal(err)
+	}
+	wantMail(chat.MailEmailChanged, "a@example.org")
+	wantMail(chat.MailConfirm, "b@example.org")
+	if n := count(t, w.db, "SELECT COUNT(*) FROM users WHERE email_confirmed_at IS NOT NULL"); n != 0 {
+		t.Error("an address is confirmed that nobody has confirmed")
+	}
+}

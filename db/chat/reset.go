@@ -108,8 +108,13 @@ func (s *Store) ResetPassword(ctx context.Context, token, password, ip string) e
 	if err != nil {
 		return err
 	}
-	if err := CheckPassword(password); err != nil {
+	names, err := s.namesOf(ctx, user.Username, user.DisplayName, user.Email.String)
+	if err != nil {
 		return err
+	}
+	f := fields{}
+	if checkPassword(f, password, names...); len(f) > 0 {
+		return f.err("The password can't be used.")
 	}
 	hash, err := s.hash(ctx, password)
 	if err != nil {
