@@ -225,7 +225,7 @@ func TestNewPersonForm(t *testing.T) {
 
 	r := ada.post("/admin/users", asJSON, object(fields{"username": "bob", "password": password, "email": "bob@example.org", "is_admin": true})).want(201)
 	r.wantHeader("Location", "/admin/users/bob").wantNoText("password", password)
-	r.wantText(`"username":"bob","display_name":"bob","email":"bob@example.org","is_admin":true`, `"disabled_at":null,"open_sessions":0`)
+	r.wantText(`"username":"bob","display_name":"bob","email":"bob@example.org","is_admin":true`, `"disabled_at":null,"email_confirmed_at":"`, `"open_sessions":0`)
 	ada.post("/admin/users", asPage, form("username", "søren", "password", password)).want(303).wantHeader("Location", "/admin/users/s%C3%B8ren?done=created")
 	ada.get("/admin/users/s%C3%B8ren?done=created").want(200).wantText("can sign in now")
 }
@@ -295,14 +295,14 @@ func TestAccountJSONExactly(t *testing.T) {
 	w := newWorld(t)
 	ada := w.admin("ada")
 	w.account(chat.NewUser{Username: "bob", Email: "bob@example.org"})
-	if _, err := w.db.Exec("UPDATE users SET created_at = '2026-01-02 03:04:05.000006', disabled_at = '2026-02-02', last_seen_at = '2026-01-03'"); err != nil {
+	if _, err := w.db.Exec("UPDATE users SET created_at = '2026-01-02 03:04:05.000006', disabled_at = '2026-02-02', last_seen_at = '2026-01-03', email_confirmed_at = '2026-01-04'"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.db.Exec("UPDATE users SET disabled_at = NULL WHERE username = 'ada'"); err != nil {
 		t.Fatal(err)
 	}
 	facts := `"username":"bob","display_name":"bob","email":"bob@example.org","is_admin":false,"created_at":"2026-01-02T03:04:05.000006Z",` +
-		`"last_seen_at":"2026-01-03T00:00:00.000000Z","disabled_at":"2026-02-02T00:00:00.000000Z"`
+		`"last_seen_at":"2026-01-03T00:00:00.000000Z","disabled_at":"2026-02-02T00:00:00.000000Z","email_confirmed_at":"2026-01-04T00:00:00.000000Z"`
 	ada.get("/admin/users/bob", asJSON).want(200).wantJSON(`{` + facts + `,"open_sessions":0}`)
 	ada.get("/admin/users?q=bob", asJSON).want(200).wantJSON(`{"results":[{` + facts + `}],"next":null}`)
 	ada.get("/admin/users?limit=1&q=", asJSON).want(200).wantText(`"next":"/admin/users?after=YWRh\u0026limit=1"`)

@@ -153,7 +153,7 @@ func ResetForm(r Reset) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = textField(formField{Name: "password", Label: "New password", Type: "password", Hint: "8 to 128 characters. A few unrelated words make a good one.", Autocomplete: "new-password", Required: true, Errors: r.Errors["password"]}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = passwordField(formField{Name: "password", Label: "New password", Hint: passwordHint, Required: true, Errors: r.Errors["password"]}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -108,28 +108,33 @@ func (s *Store) ResetPassword(ctx context.Context, token, password, ip string) e
 	if err != nil {
 		return err
 	}
-	names, err := s.namesOf(ctx, user.Username, user.DisplayName, user.Email.String)
-	if err != nil {
-		return err
-	}
-	f := fields{}
-	if checkPassword(f, password, names...); len(f) > 0 {
-		return f.err("The password can't be used.")
-	}
-	hash, err := s.hash(ctx, password)
+	hash, err := s.hashNew(ctx, user, password)
 	if err != nil {
 		return err
 	}
 	err = s.inTx(ctx, func(ctx context.Context, q *queries.Queries) error {
 		return s.resetPassword(ctx, q, link, hash, Actor{User: userOf(user), IP: ip})
 	})
-	if err != nil {
-		return err
+	if err == nil || KindOf(err) == Unavailable { // then it isn't known, and windows whose session goes on open again
+		s.forgetUser(link.UserID)
+		s.notifier.Notify(Event{Type: EventSessionEnded, To: link.UserID})
 	}
 	s.wakeMail()
-	s.forgetUser(link.UserID)
-	s.notifier.Notify(Event{Type: EventSessionEnded, To: link.UserID})
-	return nil
+	return err
+}
+
+// hashNew checks a password that somebody chooses, and hashes it.
+func (s *Store) hashNew(ctx context.Context, user queries.User, password string) (string, error) {
+	names, err := s.namesOf(ctx, user.Username, user.DisplayName, user.Email.String)
+	if err != nil {
+		return "", err
+	}
+	f := fields{}
+	checkPassword(f, password, names...)
+	if err := f.err("The password can't be used."); err != nil {
+		return "", err
+	}
+	return s.hash(ctx, password)
 }
 
 // resetPassword does nothing where the hash is stored already: then the transaction runs again after a commit whose

@@ -27,7 +27,9 @@ func TestResetPassword(t *testing.T) {
 			t.Fatalf("the link is %+v's: %v", u, err)
 		}
 	}
-	wantKind(t, w.ResetPassword(t.Context(), mail.Token, "short", "192.0.2.8"), chat.Invalid, "password")
+	for _, bad := range []string{"short", "password1", "ALICE@example.org"} {
+		wantKind(t, w.ResetPassword(t.Context(), mail.Token, bad, "192.0.2.8"), chat.Invalid, "password")
+	}
 	if _, err := w.SessionByToken(t.Context(), token); err != nil {
 		t.Fatalf("a refusal ended a session: %v", err)
 	}
@@ -142,6 +144,22 @@ func TestResetLinkFollowedTwiceAtOnce(t *testing.T) {
 	if _, err := w.Authenticate(t.Context(), "alice", "password number "+string(rune('0'+won))); err != nil {
 		t.Error(err)
 	}
+}
+
+// Where the database doesn't say whether the password is set, windows are closed all the same: those whose sessions go on
+// open again.
+func TestResetWhoseCommitIsUnknown(t *testing.T) {
+	w, line := newWired(t, func(*mysql.Config) {})
+	alice := w.withEmail(t, "alice", "alice@example.org")
+	mail := w.resetMail(t, "alice@example.org")
+	w.BePatient(300 * time.Millisecond)
+	w.events.take()
+	line.planFor("COMMIT", 100, loseAfter)
+	err := w.ResetPassword(t.Context(), mail.Token, "a new password", "")
+	if told := w.events.take(); chat.KindOf(err) == chat.Unavailable && (len(told) != 1 || told[0].To != alice.ID || told[0].Type != chat.EventSessionEnded) {
+		t.Errorf("%v, and windows heard %+v", err, told)
+	}
+	wantKind(t, err, chat.Unavailable)
 }
 
 func TestResetWhoseCommitIsLost(t *testing.T) {

@@ -219,7 +219,7 @@ func (s *SMTP) judge(ctx context.Context, err error) error {
 	case context.DeadlineExceeded:
 		return fmt.Errorf("the mail server took longer than %s", chat.SendMailWithin)
 	case context.Canceled:
-		return errors.New("Parley was stopped while the mail server was talking")
+		return errors.New("the mail server was still talking when Parley was stopped")
 	}
 	text := strings.Join(strings.Fields(err.Error()), " ")
 	if s.password != "" {

@@ -209,7 +209,7 @@ func TestWorkerDrains(t *testing.T) {
 	<-talking
 	start := time.Now()
 	n.stop()
-	if took := time.Since(start); took > 3*finishWithin || !strings.Contains(n.log.String(), "Parley was stopped") {
+	if took := time.Since(start); took > 3*finishWithin || !strings.Contains(n.log.String(), "when Parley was stopped") {
 		t.Errorf("it took %s, and the log has %s", took, n.log)
 	}
 	close(goOn)
