@@ -19,6 +19,8 @@ func (s *Server) routes() {
 
 	a.Get("/users", s.signedIn, s.listUsers)
 	a.Get("/users/:username", s.signedIn, s.showUser)
+	a.Post("/users/:username/block", s.signedIn, s.blockUser)
+	a.Post("/users/:username/unblock", s.signedIn, s.unblockUser)
 	a.Get("/conversations", s.signedIn, s.listConversations)
 	a.Get("/conversations/:username", s.signedIn, s.showConversation)
 	a.Put("/conversations/:username/read", s.signedIn, s.markRead)
@@ -37,6 +39,9 @@ func (s *Server) routes() {
 	a.Get("/account/devices", s.listDevices)
 	a.Post("/account/devices/end-others", s.endOtherDevices)
 	a.Post("/account/devices/:id/end", s.endDevice)
+	a.Get("/account/blocks", s.listBlocks)
+	a.Put("/account/blocks/:username", s.putBlock)
+	a.Delete("/account/blocks/:username", s.deleteBlock)
 
 	a.Use("/admin", s.signedIn, adminOnly, s.noticed)
 	a.Get("/admin", adminHome)

@@ -59,6 +59,7 @@ func table(message string) []entry {
 	left := answers{303, 303, 204, "/login"}
 	saved := answers{303, 303, 200, "/account/profile?done=saved"}
 	others := answers{303, 303, 204, "/account/devices?done=others"}
+	blocks := answers{303, 303, 204, "/account/blocks"}
 	sending := form("recipient", "bob", "body", "once more")
 	return []entry{
 		{"GET", "/healthz", "", nil, all(200), all(200), all(200)},
@@ -70,6 +71,8 @@ func table(message string) []entry {
 		{"POST", "/login", "", object(fields{}), all(401), all(401), all(401)},
 		{"GET", "/users", "", nil, all(200), all(200), mustSignIn("/users")},
 		{"GET", "/users/:username", "/users/bob", nil, all(200), all(200), mustSignIn("/users/bob")},
+		{"POST", "/users/:username/block", "/users/bob/block", form(), blocks, blocks, mustSignIn("")},
+		{"POST", "/users/:username/unblock", "/users/bob/unblock", form(), blocks, blocks, mustSignIn("")},
 		{"GET", "/conversations", "", nil, all(200), all(200), mustSignIn("/conversations")},
 		{"GET", "/conversations/:username", "/conversations/bob", nil, all(200), all(200), mustSignIn("/conversations/bob")},
 		{"PUT", "/conversations/:username/read", "/conversations/bob/read", form("seq", "1"), all(204), all(204), mustSignIn("")},
@@ -86,6 +89,9 @@ func table(message string) []entry {
 		{"GET", "/account/devices", "", nil, all(200), all(200), mustSignIn("/account/devices")},
 		{"POST", "/account/devices/end-others", "", form(), others, others, mustSignIn("")},
 		{"POST", "/account/devices/:id/end", "/account/devices/0123456789abcdef/end", form(), all(404), all(404), mustSignIn("")},
+		{"GET", "/account/blocks", "", nil, all(200), all(200), mustSignIn("/account/blocks")},
+		{"PUT", "/account/blocks/:username", "/account/blocks/bob", form(), all(204), all(204), mustSignIn("")},
+		{"DELETE", "/account/blocks/:username", "/account/blocks/bob", form(), all(204), all(204), mustSignIn("")},
 		{"GET", "/ws", "", nil, all(426), all(426), all(426)},
 		{"POST", "/logout", "", form(), left, left, left},
 	}

@@ -21,6 +21,12 @@ type AuditEvent struct {
 	Detail         string
 }
 
+type Block struct {
+	UserID    uint64
+	BlockedID uint64
+	CreatedAt time.Time
+}
+
 type Conversation struct {
 	ID      uint64
 	UserLo  uint64
@@ -28,6 +34,7 @@ type Conversation struct {
 	LastSeq uint64
 	LastRev uint64
 	LastAt  sql.NullTime
+	Blocked uint8
 }
 
 type Member struct {

@@ -225,6 +225,25 @@ var calls = map[string]call{
 	"UpdateUser": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return nothing(q.UpdateUser(ctx, queries.UpdateUserParams{DisplayName: "x", SearchKey: []byte("x"), ID: 1}))
 	},
+	"CreateBlock": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.CreateBlock(ctx, block)) },
+	"DeleteBlock": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return blocked(q.DeleteBlock)(ctx, q, queries.DeleteBlockParams{UserID: 1, BlockedID: 2})
+	},
+	"SetBlocked": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.SetBlocked(ctx, queries.SetBlockedParams{Blocked: 1, ID: 1}))
+	},
+	"ListBlocks": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return blocked(q.ListBlocks)(ctx, q, queries.ListBlocksParams{UserID: 1, BeforeAt: soon, BeforeID: 0, Limit: 1})
+	},
+	"VerifyBlocks": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return blocked(q.VerifyBlocks)(ctx, q, queries.VerifyBlocksParams{AfterUser: 1, AfterBlocked: 1, Limit: 1})
+	},
+	"RepairBlock": func(ctx context.Context, q *queries.Queries) (any, error) {
+		if _, err := q.CreateBlock(ctx, queries.CreateBlockParams{UserID: 1, BlockedID: 99, CreatedAt: now}); err != nil {
+			return nil, err
+		}
+		return some(q.RepairBlock(ctx, queries.RepairBlockParams{UserID: 1, BlockedID: 99}))
+	},
 	"VerifyTotals": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.VerifyTotals(ctx)) },
 	"VerifyUsers": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return some(q.VerifyUsers(ctx, queries.VerifyUsersParams{After: 1, Limit: 1}))
@@ -307,7 +326,7 @@ var calls = map[string]call{
 		return some(q.RepairMember(ctx, queries.RepairMemberParams{UserID: 1, ConversationID: 99}))
 	},
 	"RepairConversation": func(ctx context.Context, q *queries.Queries) (any, error) {
-		return nothing(q.RepairConversation(ctx, queries.RepairConversationParams{LastSeq: 1, LastRev: 1, LastAt: moment(now), ID: 1}))
+		return nothing(q.RepairConversation(ctx, queries.RepairConversationParams{LastSeq: 1, LastRev: 1, LastAt: moment(now), Blocked: 1, ID: 1}))
 	},
 	"RepairRev": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return nothing(q.RepairRev(ctx, queries.RepairRevParams{Rev: 9, ConversationID: 1, Seq: 1}))
@@ -316,6 +335,18 @@ var calls = map[string]call{
 	"UserByKey": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return some(q.UserByKey(ctx, []byte("ada")))
 	},
+}
+
+var block = queries.CreateBlockParams{UserID: 1, BlockedID: 2, CreatedAt: now}
+
+// blocked runs a query where the first person has blocked the second.
+func blocked[P, T any](query func(context.Context, P) (T, error)) func(context.Context, *queries.Queries, P) (any, error) {
+	return func(ctx context.Context, q *queries.Queries, p P) (any, error) {
+		if _, err := q.CreateBlock(ctx, block); err != nil {
+			return nil, err
+		}
+		return some(query(ctx, p))
+	}
 }
 
 // strangersSession is that of nobody's.

@@ -111,6 +111,10 @@ func goldens() map[string]templ.Component {
 		"thread-empty":           ThreadPane(with(thread(), func(t *Thread) { t.Messages, t.HasOlder = nil, false })),
 		"thread-disabled":        ThreadPane(with(thread(), func(t *Thread) { t.Conversation.With = gone })),
 		"thread-notes":           ThreadPane(with(thread(), func(t *Thread) { t.Conversation.With, t.Messages = alice, nil })),
+		"thread-blocked":         ThreadPane(with(thread(), func(t *Thread) { t.Conversation.Blocked = true })),
+		"profile-blocked":        Profile(viewing, bob, true),
+		"blocks":                 Blocks(BlockList{Viewing: viewing, Blocks: []chat.Block{{User: bob, At: at("2026-11-22 18:00:00")}, {User: root, At: at("2026-11-21 18:00:00")}}, Next: "/account/blocks?after=abc"}),
+		"blocks-empty":           Blocks(BlockList{Viewing: viewing}),
 		"history":                History(thread()),
 		"changes":                Changes(viewing, chat.Changes{Conversation: chat.Conversation{LastReadSeq: 39}, Messages: talk()[3:], Rev: 54, More: true}),
 		"message":                OneMessage(viewing, talk()[0]),
@@ -118,9 +122,9 @@ func goldens() map[string]templ.Component {
 		"directory":              DirectoryPane(Directory{Viewing: viewing, Search: `b "x"`, Users: []chat.User{bob, noor, root}, Next: "/users?after=abc&q=b"}),
 		"directory-empty":        DirectoryPane(Directory{Viewing: viewing}),
 		"directory-nobody-found": DirectoryPane(Directory{Viewing: viewing, Search: "<zz>"}),
-		"profile":                Profile(viewing, bob),
-		"profile-own":            Profile(viewing, alice),
-		"profile-disabled":       Profile(viewing, gone),
+		"profile":                Profile(viewing, bob, false),
+		"profile-own":            Profile(viewing, alice, false),
+		"profile-disabled":       Profile(viewing, gone, false),
 		"error":                  ErrorPage(Problem{Heading: "Not here", Text: "There is nothing at this address."}),
 		"error-fault":            ErrorPage(Problem{Heading: "Something went wrong", Text: "Something went wrong.", Reference: "0123-reference", Typed: "a <b>text</b>"}),
 		"error-fragment":         ErrorFragment("", "No <b>."),
@@ -145,7 +149,7 @@ func goldens() map[string]templ.Component {
 		"devices-alone":          Devices(DeviceList{Viewing: viewing, Sessions: openSessions()[:1], First: true}),
 		"devices-none":           Devices(DeviceList{Viewing: viewing}),
 		"admin-new-person":       NewAccountForm(NewAccount{}),
-		"titled":                 In(Titled("Bob"), Profile(viewing, bob)),
+		"titled":                 In(Titled("Bob"), Profile(viewing, bob, false)),
 	}
 }
 

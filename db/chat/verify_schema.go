@@ -21,6 +21,8 @@ var schemaKeys = []schemaKey{
 	{"audit_events", "audit_action", false, "action, id"},
 	{"audit_events", "audit_actor", false, "actor_id, id"},
 	{"audit_events", "audit_subject", false, "subject_id, id"},
+	{"blocks", "PRIMARY", true, "user_id, blocked_id"},
+	{"blocks", "blocks_newest", false, "user_id, created_at, blocked_id"},
 	{"conversations", "PRIMARY", true, "id"},
 	{"conversations", "conversations_pair", true, "user_lo, user_hi"},
 	{"members", "PRIMARY", true, "user_id, conversation_id"},
