@@ -56,6 +56,24 @@ type Message struct {
 	DeletedAt      sql.NullTime
 }
 
+type Report struct {
+	ID             uint64
+	IsOpen         sql.NullBool
+	CreatedAt      time.Time
+	ReporterID     uint64
+	SubjectID      uint64
+	ConversationID uint64
+	Seq            uint64
+	SentAt         time.Time
+	Reason         string
+	Note           string
+	Body           string
+	ClosedAt       sql.NullTime
+	CloserID       sql.NullInt64
+	Decision       string
+	DecisionNote   string
+}
+
 type Session struct {
 	IDHash    []byte
 	UserID    uint64

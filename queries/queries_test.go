@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
+	"fmt"
 	"math"
 	"reflect"
 	"testing"
@@ -103,8 +104,77 @@ var calls = map[string]call{
 		return some(q.MessageTimeBack(ctx, queries.MessageTimeBackParams{Since: past, BeforeAt: soon, BeforeConversation: 9, BeforeSeq: 9}))
 	},
 	"PersonReach": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.PersonReach(ctx, 2)) },
-	"ListAuditEvents": func(ctx context.Context, q *queries.Queries) (any, error) {
-		return some(q.ListAuditEvents(ctx, queries.ListAuditEventsParams{BeforeID: 99, Limit: 1}))
+	"SearchAuditEvents": func(ctx context.Context, q *queries.Queries) (any, error) {
+		for _, narrow := range []queries.AuditSearch{
+			{}, {Actor: 1}, {Subject: 2}, {Action: "x"}, {Actor: 1, Action: "x"}, {Subject: 2, Action: "x", From: past, To: soon, Without: []string{"y", "z"}},
+		} {
+			narrow.BeforeID, narrow.Limit = 99, 1
+			if found, err := q.SearchAuditEvents(ctx, narrow); err != nil || len(found) != 1 || found[0].Actor != "ada" || found[0].Subject != "bob" {
+				return nil, fmt.Errorf("%+v finds %+v: %w", narrow, found, err)
+			}
+		}
+		none, err := q.SearchAuditEvents(ctx, queries.AuditSearch{BeforeID: 99, Limit: 1, Without: []string{"x"}})
+		return len(none) == 0, err
+	},
+	"PutAuditEvent": func(ctx context.Context, q *queries.Queries) (any, error) {
+		put := queries.PutAuditEventParams{CreatedAt: now, Action: "y", SubjectID: number(2), Detail: "first", Ip: "::1"}
+		id, err := q.PutAuditEvent(ctx, put)
+		if err != nil {
+			return nil, err
+		}
+		put.ID, put.Detail = number(id), "second"
+		if _, err := q.PutAuditEvent(ctx, put); err != nil {
+			return nil, err
+		}
+		found, err := q.SearchAuditEvents(ctx, queries.AuditSearch{Action: "y", BeforeID: 99, Limit: 9})
+		return len(found) == 1 && found[0].Detail == "second" && found[0].ID == uint64(id), err
+	},
+	"AuditTimeFrom":   func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.AuditTimeFrom(ctx, past)) },
+	"AuditTimeBefore": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.AuditTimeBefore(ctx, soon)) },
+	"AuditIDsBetween": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.AuditIDsBetween(ctx, queries.AuditIDsBetweenParams{Since: past, Upto: soon}))
+	},
+	"DeleteAuditEvents": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.DeleteAuditEvents(ctx, queries.DeleteAuditEventsParams{CreatedAt: soon, Limit: 1}))
+	},
+	"CreateReport": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.CreateReport(ctx, report)) },
+	"OpenReportOf": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return reported(ctx, q, func(uint64) (any, error) {
+			return some(q.OpenReportOf(ctx, queries.OpenReportOfParams{ReporterID: 2, ConversationID: 1, Seq: 1}))
+		})
+	},
+	"ReportByID": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return reported(ctx, q, func(id uint64) (any, error) { return some(q.ReportByID(ctx, id)) })
+	},
+	"ReportBody": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return reported(ctx, q, func(id uint64) (any, error) { return some(q.ReportBody(ctx, id)) })
+	},
+	"LockReport": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return reported(ctx, q, func(id uint64) (any, error) { return some(q.LockReport(ctx, id)) })
+	},
+	"ListOpenReports": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return reported(ctx, q, func(uint64) (any, error) {
+			return some(q.ListOpenReports(ctx, queries.ListOpenReportsParams{BeforeID: 99, Limit: 1}))
+		})
+	},
+	"ListReportsOf": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return reported(ctx, q, func(uint64) (any, error) {
+			return some(q.ListReportsOf(ctx, queries.ListReportsOfParams{ReporterID: 2, BeforeID: 99, Limit: 1}))
+		})
+	},
+	"CountOpenReports": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return reported(ctx, q, func(uint64) (any, error) { return some(q.CountOpenReports(ctx, 9)) })
+	},
+	"CloseReport": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return reported(ctx, q, func(id uint64) (any, error) { return nothing(q.CloseReport(ctx, closing(id))) })
+	},
+	"ListClosedReports": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return reported(ctx, q, func(id uint64) (any, error) {
+			if err := q.CloseReport(ctx, closing(id)); err != nil {
+				return nil, err
+			}
+			return some(q.ListClosedReports(ctx, queries.ListClosedReportsParams{BeforeID: 99, Limit: 1}))
+		})
 	},
 	"ConversationByID": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return some(q.ConversationByID(ctx, queries.ConversationByIDParams{Viewer: 2, ID: 1}))
@@ -347,6 +417,20 @@ func blocked[P, T any](query func(context.Context, P) (T, error)) func(context.C
 		}
 		return some(query(ctx, p))
 	}
+}
+
+var report = queries.CreateReportParams{CreatedAt: now, ReporterID: 2, SubjectID: 1, ConversationID: 1, Seq: 1, SentAt: now, Reason: "spam", Note: "x", Body: "hi"}
+
+func reported(ctx context.Context, q *queries.Queries, then func(id uint64) (any, error)) (any, error) {
+	id, err := q.CreateReport(ctx, report)
+	if err != nil {
+		return nil, err
+	}
+	return then(uint64(id))
+}
+
+func closing(id uint64) queries.CloseReportParams {
+	return queries.CloseReportParams{ClosedAt: moment(soon), CloserID: number(1), Decision: "upheld", DecisionNote: "x", ID: id}
 }
 
 // strangersSession is that of nobody's.

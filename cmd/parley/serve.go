@@ -123,7 +123,8 @@ func (p *program) server(database *db.Cluster, nodes fanout.Fanout) (*handlers.S
 
 func address(l net.Listener) string { return "http://" + l.Addr().String() }
 
-// sweepEvery is how often expired sessions are deleted. They sign nobody in meanwhile; this only frees their rows.
+// sweepEvery is how often expired sessions, and audit events that are too old, are deleted. Those sessions sign nobody in
+// meanwhile; this only frees their rows.
 const sweepEvery = time.Hour
 
 func (p *program) sweep(ctx context.Context, store *chat.Store) {
@@ -139,7 +140,20 @@ func (p *program) sweep(ctx context.Context, store *chat.Store) {
 			} else if n > 0 {
 				p.log.Debug("Expired sessions were deleted.", "number", n)
 			}
+			p.sweepAudit(ctx, store)
 		}
+	}
+}
+
+// sweepAudit deletes what the audit log is to keep no longer.
+func (p *program) sweepAudit(ctx context.Context, store *chat.Store) {
+	if p.set.AuditFor == 0 {
+		return
+	}
+	if n, err := store.SweepAudit(ctx, time.Duration(p.set.AuditFor)*24*time.Hour); err != nil {
+		p.log.Warn("Old events of the audit log could not be deleted; the next sweep tries again.", "error", err)
+	} else if n > 0 {
+		p.log.Info("Old events of the audit log were deleted.", "number", n)
 	}
 }
 

@@ -53,6 +53,7 @@ type Store struct {
 	standings *lookup[queries.Standing]
 	recent    recent
 	place     *memory[struct{}, Place]
+	attempts  *attempts
 	counts    counts
 }
 
@@ -89,6 +90,7 @@ func New(db *sql.DB, o Options) *Store {
 	}
 	s.recent, s.place = newRecent(o.RememberFor), newMemory[struct{}, Place](o.RememberFor, 2)
 	s.makeLookups(o.RememberFor)
+	s.attempts = newAttempts(s)
 	// DATETIME(6) keeps microseconds: what is stored must equal what was returned.
 	s.now = func() time.Time { return clock().UTC().Truncate(time.Microsecond) }
 	return s
@@ -191,7 +193,7 @@ var retriableNumbers = map[uint16]bool{
 }
 
 func retriable(err error) bool {
-	if err == errStored || err == errUnseen {
+	if err == errStored || err == errUnseen || err == errReported {
 		return true
 	}
 	if server, ok := errors.AsType[*mysql.MySQLError](err); ok {
