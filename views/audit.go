@@ -19,6 +19,14 @@ func auditLabel(action chat.AuditAction) string {
 	return words[0] + " … " + words[1]
 }
 
+// auditVerb are the words after who acted.
+func auditVerb(e chat.AuditEvent) string {
+	if e.Action == chat.AuditSignInFailed && e.Subject == "" {
+		return "failed to sign in" // by a name that nobody has
+	}
+	return auditWordsOf(e.Action)[0]
+}
+
 // onlySelf are actions that nobody else can do to somebody: they are named once.
 var onlySelf = map[chat.AuditAction]bool{chat.AuditSignIn: true, chat.AuditSignOut: true}
 
