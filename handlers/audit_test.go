@@ -26,15 +26,15 @@ func TestAuditSearch(t *testing.T) {
 	ada.post("/admin/place", asPage, form("name", "Our place")).want(303)
 	today := time.Now().UTC().Format(time.DateOnly)
 	for query, want := range map[string]int{
-		"": 4, "user=bob": 2, "user=BOB&action=user.edit": 1, "action=place.set": 1, "user=bob&action=place.set": 0,
-		"from=" + today: 4, "to=2020-01-01": 0, "user=ada&from=" + today + "&to=" + today: 3, "limit=3": 3,
+		"": 2, "user=bob": 1, "user=BOB&action=user.edit": 1, "action=place.set": 1, "user=bob&action=place.set": 0,
+		"from=" + today: 2, "to=2020-01-01": 0, "user=ada&from=" + today + "&to=" + today: 2, "limit=1": 1,
 	} {
 		var found struct {
 			Results []map[string]any
 			Next    *string
 		}
 		ada.get("/admin/audit?"+query, asJSON).want(200).into(&found)
-		if len(found.Results) != want || (found.Next != nil) != (query == "limit=3") {
+		if len(found.Results) != want || (found.Next != nil) != (query == "limit=1") {
 			t.Errorf("%q finds %d and goes on with %v, want %d", query, len(found.Results), found.Next, want)
 		}
 		if rows := ada.get("/admin/audit?"+query, asPage).want(200).doc().Find("tbody tr").Length(); rows != want {
@@ -53,7 +53,6 @@ func TestAuditSearch(t *testing.T) {
 func TestSignInsAreLogged(t *testing.T) {
 	w := newWorld(t)
 	bob := w.person("bob")
-	w.exec("DELETE FROM audit_events")
 	for _, s := range shapes {
 		w.nobody().post("/login", s.ask, form("username", "bob", "password", "wrong")).want(401)
 		w.nobody().post("/login", s.ask, form("username", "my password", "password", "wrong")).want(401)
@@ -89,7 +88,6 @@ func TestExport(t *testing.T) {
 	ada, bob := w.admin("ada"), w.person("bob")
 	m := bob.send("ada", "the text")
 	ada.post("/admin/messages/" + m.ID.String() + "/body").want(200)
-	w.exec("DELETE FROM audit_events WHERE action = 'session.sign_in'")
 	for _, s := range shapes {
 		got := ada.get("/admin/audit/export?format=csv&user=bob", s.ask).want(200)
 		got.wantHeader("Content-Type", "text/csv; charset=utf-8").wantHeader("Content-Disposition", `attachment; filename="audit.csv"`)
@@ -124,7 +122,6 @@ func TestExport(t *testing.T) {
 func TestExportIsNoFormula(t *testing.T) {
 	w := newWorld(t)
 	ada := w.admin("ada")
-	w.exec("DELETE FROM audit_events")
 	for _, detail := range []string{`=HYPERLINK("https://evil.example","x")`, "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "＋1", "－1", "＠1", "  =1", "a,=1", "a\r\n=1", `a",=1`, "plain"} {
 		w.exec("INSERT INTO audit_events (created_at, actor_id, action, detail, ip) VALUES (NOW(6), 0, ?, ?, ?)", "=a", detail, "=ip")
 	}
