@@ -43,6 +43,11 @@ func adminTable(message string) []entry {
 		{"GET", "/admin/messages/:id", facts, nil, list, gone, mustSignIn(facts)},
 		{"POST", "/admin/messages/:id/body", facts + "/body", form(), list, gone, mustSignIn("")},
 		{"GET", "/admin/audit", "", nil, list, gone, mustSignIn("/admin/audit")},
+		{"GET", "/admin/audit/export", "/admin/audit/export?format=xml", nil, all(400), gone, mustSignIn("/admin/audit/export?format=xml")}, // those that are: TestExport
+		{"GET", "/admin/reports", "", nil, list, gone, mustSignIn("/admin/reports")},
+		{"GET", "/admin/reports/:number", "/admin/reports/1", nil, list, gone, mustSignIn("/admin/reports/1")},
+		{"POST", "/admin/reports/:number/body", "/admin/reports/1/body", form(), list, gone, mustSignIn("")},
+		{"POST", "/admin/reports/:number/close", "/admin/reports/1/close", form("decision", "upheld"), answers{303, 303, 200, "/admin/reports/1?done=closed"}, gone, mustSignIn("")},
 		{"GET", "/admin/place", "", nil, list, gone, mustSignIn("/admin/place")},
 		{"POST", "/admin/place", "", form("name", "Our place"), answers{303, 303, 200, "/admin/place?done=saved"}, gone, mustSignIn("")},
 		{"GET", "/admin/live", "", nil, list, gone, mustSignIn("/admin/live")},
@@ -68,8 +73,9 @@ func TestEveryAdminRouteIsInTheTable(t *testing.T) {
 func TestEveryAdminRouteInEveryShapeForEverybody(t *testing.T) {
 	w := newWorld(t)
 	ada, bob, dan := w.admin("ada"), w.person("bob"), w.person("dan")
-	w.person("carol")
+	carol := w.person("carol")
 	m := bob.send("carol", "a note from bob to carol")
+	carol.report(m.ID)
 	for _, e := range adminTable(m.ID.String()) {
 		for _, s := range shapes {
 			for _, visit := range []struct {
@@ -360,7 +366,7 @@ func TestAdminMessageJSONExactly(t *testing.T) {
 	}
 	ada.get("/admin/messages", asJSON).want(200).wantJSON(`{"results":[{` + facts + `}],"next":null,"searched_to":null}`)
 	ada.post("/admin/messages/"+id+"/body", asJSON).want(200).wantJSON(`{` + facts + `,"body":"hi 😀"}`)
-	w.db.Exec("UPDATE audit_events SET created_at = '2026-01-02 03:04:05.000006', ip = '192.0.2.1'")
+	w.exec("UPDATE audit_events SET id = 1, created_at = '2026-01-02 03:04:05.000006', ip = '192.0.2.1'")
 	ada.get("/admin/audit", asJSON).want(200).wantJSON(`{"results":[{"id":"1","timestamp":"2026-01-02T03:04:05.000006Z","actor":"ada",` +
 		`"action":"message.open_body","subject":"ada","message":"` + id + `","detail":"","ip":"192.0.2.1"}],"next":null}`)
 }

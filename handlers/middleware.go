@@ -155,7 +155,7 @@ func setPrivate(c *fiber.Ctx) {
 // size. WebSockets are left alone.
 var compressed = compress.New(compress.Config{
 	Level: compress.LevelBestSpeed,
-	Next:  func(c *fiber.Ctx) bool { return c.Path() == "/ws" },
+	Next:  func(c *fiber.Ctx) bool { return c.Path() == "/ws" || c.Path() == auditExportPath },
 })
 
 // requestTime is how long a request may wait for the database. It is longer than a send goes on trying, and shorter than
@@ -216,6 +216,7 @@ func plainRequest(c *fiber.Ctx) *http.Request {
 	}
 	r := &http.Request{
 		Method: c.Method(), Host: string(c.Context().Host()), Header: header, URL: &url.URL{Path: c.Path()},
+		RemoteAddr: c.IP(), // the audit log has it
 	}
 	return r.WithContext(c.UserContext())
 }

@@ -59,6 +59,8 @@ func table(message string) []entry {
 	left := answers{303, 303, 204, "/login"}
 	saved := answers{303, 303, 200, "/account/profile?done=saved"}
 	others := answers{303, 303, 204, "/account/devices?done=others"}
+	mine := all(422) // nobody reports their own message
+	blocks := answers{303, 303, 204, "/account/blocks"}
 	sending := form("recipient", "bob", "body", "once more")
 	return []entry{
 		{"GET", "/healthz", "", nil, all(200), all(200), all(200)},
@@ -78,12 +80,16 @@ func table(message string) []entry {
 		{"POST", "/email/confirm/:token", "/email/confirm/unknown", form(), all(404), all(404), all(404)},
 		{"GET", "/users", "", nil, all(200), all(200), mustSignIn("/users")},
 		{"GET", "/users/:username", "/users/bob", nil, all(200), all(200), mustSignIn("/users/bob")},
+		{"POST", "/users/:username/block", "/users/bob/block", form(), blocks, blocks, mustSignIn("")},
+		{"POST", "/users/:username/unblock", "/users/bob/unblock", form(), blocks, blocks, mustSignIn("")},
 		{"GET", "/conversations", "", nil, all(200), all(200), mustSignIn("/conversations")},
 		{"GET", "/conversations/:username", "/conversations/bob", nil, all(200), all(200), mustSignIn("/conversations/bob")},
 		{"PUT", "/conversations/:username/read", "/conversations/bob/read", form("seq", "1"), all(204), all(204), mustSignIn("")},
 		{"GET", "/messages", "/messages?with=bob", nil, list, list, mustSignIn("/messages?with=bob")},
 		{"POST", "/messages", "", sending, sent, sent, mustSignIn("")},
 		{"GET", "/messages/:id", "/messages/" + message, nil, all(200), all(404), mustSignIn("/messages/" + message)},
+		{"GET", "/messages/:id/report", "/messages/" + message + "/report", nil, mine, all(404), mustSignIn("/messages/" + message + "/report")},
+		{"POST", "/messages/:id/report", "/messages/" + message + "/report", form("reason", "spam"), mine, all(404), mustSignIn("")}, // bob's: TestReport
 		{"GET", "/account", "", nil, redirect("/account/profile"), redirect("/account/profile"), mustSignIn("/account")},
 		{"GET", "/account/profile", "", nil, all(200), all(200), mustSignIn("/account/profile")},
 		{"POST", "/account/profile", "", form("display_name", "Somebody"), saved, saved, mustSignIn("")},
@@ -106,6 +112,11 @@ func table(message string) []entry {
 		{"POST", "/account/factors/passkeys/options", "", form("password", password), all(422), all(422), mustSignIn("")},
 		{"POST", "/account/factors/passkeys", "", form("credential", "{}"), all(422), all(422), mustSignIn("")},
 		{"POST", "/account/factors/passkeys/:id/remove", "/account/factors/passkeys/1/remove", form("password", password), all(404), all(404), mustSignIn("")},
+		{"GET", "/account/blocks", "", nil, all(200), all(200), mustSignIn("/account/blocks")},
+		{"PUT", "/account/blocks/:username", "/account/blocks/bob", form(), all(204), all(204), mustSignIn("")},
+		{"DELETE", "/account/blocks/:username", "/account/blocks/bob", form(), all(204), all(204), mustSignIn("")},
+		{"GET", "/account/reports", "", nil, all(200), all(200), mustSignIn("/account/reports")},
+		{"GET", "/account/activity", "", nil, all(200), all(200), mustSignIn("/account/activity")},
 		{"GET", "/ws", "", nil, all(426), all(426), all(426)},
 		{"POST", "/logout", "", form(), left, left, left},
 	}

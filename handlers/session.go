@@ -101,7 +101,7 @@ func (s *sessionStore) Save(r *http.Request, w http.ResponseWriter, session *ses
 	current, _ := session.Values[sessionValue].(chat.Session)
 	if session.Options.MaxAge < 0 {
 		http.SetCookie(w, sessions.NewCookie(session.Name(), "", session.Options))
-		return s.store.EndSession(r.Context(), current)
+		return s.store.SignOut(r.Context(), current, r.RemoteAddr)
 	}
 	session.Options.MaxAge = int(time.Until(current.ExpiresAt).Seconds())
 	http.SetCookie(w, sessions.NewCookie(session.Name(), session.ID, session.Options))
@@ -203,6 +203,11 @@ func (s *Server) login(c *fiber.Ctx) error {
 		return err
 	}
 	user, err := s.Store.Authenticate(c.UserContext(), form.Username, form.Password)
+	if chat.KindOf(err) == chat.Denied {
+		if fault := s.Store.SignInFailed(c.UserContext(), form.Username, c.IP()); fault != nil {
+			err = fault
+		}
+	}
 	if kind := chat.KindOf(err); shapeOf(c) != program && (kind == chat.Denied || kind == chat.Unavailable) {
 		return s.showRefusedLogin(c, err, views.Login{Username: form.Username, Next: localPath(form.Next)})
 	}

@@ -16,6 +16,12 @@ type userBody struct {
 
 func userJSON(u chat.User) userBody { return userBody{u.Username, u.DisplayName} }
 
+// profileBody is somebody as the viewer sees them.
+type profileBody struct {
+	userBody
+	Blocked bool `json:"blocked"` // by the viewer
+}
+
 // listBody is a page of any list.
 type listBody[T any] struct {
 	Results []T     `json:"results"`
@@ -63,5 +69,9 @@ func (s *Server) showUser(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return s.respondInApp(c, http.StatusOK, pane{title: user.DisplayName, content: views.Profile(s.viewing(c), user)}, userJSON(user))
+	blocked, err := s.Store.HasBlocked(c.UserContext(), viewer(c), user)
+	if err != nil {
+		return err
+	}
+	return s.respondInApp(c, http.StatusOK, pane{title: user.DisplayName, content: views.Profile(s.viewing(c), user, blocked)}, profileBody{userJSON(user), blocked})
 }

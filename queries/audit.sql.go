@@ -11,6 +11,50 @@ import (
 	"time"
 )
 
+const AuditIDsBetween = `-- name: AuditIDsBetween :one
+SELECT CAST(COALESCE(MIN(id), 0) AS UNSIGNED) AS first_id, CAST(COALESCE(MAX(id), 0) AS UNSIGNED) AS last_id
+FROM audit_events FORCE INDEX (audit_created) WHERE created_at >= ? AND created_at <= ?
+`
+
+type AuditIDsBetweenParams struct {
+	Since time.Time
+	Upto  time.Time
+}
+
+type AuditIDsBetweenRow struct {
+	FirstID int64
+	LastID  int64
+}
+
+func (q *Queries) AuditIDsBetween(ctx context.Context, arg AuditIDsBetweenParams) (AuditIDsBetweenRow, error) {
+	row := q.db.QueryRowContext(ctx, AuditIDsBetween, arg.Since, arg.Upto)
+	var i AuditIDsBetweenRow
+	err := row.Scan(&i.FirstID, &i.LastID)
+	return i, err
+}
+
+const AuditTimeBefore = `-- name: AuditTimeBefore :one
+SELECT created_at FROM audit_events FORCE INDEX (audit_created) WHERE created_at < ? ORDER BY created_at DESC, id DESC LIMIT 1
+`
+
+func (q *Queries) AuditTimeBefore(ctx context.Context, upto time.Time) (time.Time, error) {
+	row := q.db.QueryRowContext(ctx, AuditTimeBefore, upto)
+	var created_at time.Time
+	err := row.Scan(&created_at)
+	return created_at, err
+}
+
+const AuditTimeFrom = `-- name: AuditTimeFrom :one
+SELECT created_at FROM audit_events FORCE INDEX (audit_created) WHERE created_at >= ? ORDER BY created_at, id LIMIT 1
+`
+
+func (q *Queries) AuditTimeFrom(ctx context.Context, since time.Time) (time.Time, error) {
+	row := q.db.QueryRowContext(ctx, AuditTimeFrom, since)
+	var created_at time.Time
+	err := row.Scan(&created_at)
+	return created_at, err
+}
+
 const CreateAuditEvent = `-- name: CreateAuditEvent :exec
 INSERT INTO audit_events (created_at, actor_id, action, subject_id, conversation_id, seq, detail, ip) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 `
@@ -40,55 +84,51 @@ func (q *Queries) CreateAuditEvent(ctx context.Context, arg CreateAuditEventPara
 	return err
 }
 
-const ListAuditEvents = `-- name: ListAuditEvents :many
-SELECT e.id, e.created_at, e.actor_id, e.action, e.subject_id, e.conversation_id, e.seq, e.ip, e.detail, COALESCE(a.username, '') AS actor, COALESCE(s.username, '') AS subject FROM audit_events e
-LEFT JOIN users a ON a.id = e.actor_id
-LEFT JOIN users s ON s.id = e.subject_id
-WHERE e.id < ? ORDER BY e.id DESC LIMIT ?
+const DeleteAuditEvents = `-- name: DeleteAuditEvents :execrows
+DELETE FROM audit_events WHERE created_at < ? ORDER BY created_at, id LIMIT ?
 `
 
-type ListAuditEventsParams struct {
-	BeforeID uint64
-	Limit    int32
+type DeleteAuditEventsParams struct {
+	CreatedAt time.Time
+	Limit     int32
 }
 
-type ListAuditEventsRow struct {
-	AuditEvent AuditEvent
-	Actor      string
-	Subject    string
-}
-
-func (q *Queries) ListAuditEvents(ctx context.Context, arg ListAuditEventsParams) ([]ListAuditEventsRow, error) {
-	rows, err := q.db.QueryContext(ctx, ListAuditEvents, arg.BeforeID, arg.Limit)
+func (q *Queries) DeleteAuditEvents(ctx context.Context, arg DeleteAuditEventsParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, DeleteAuditEvents, arg.CreatedAt, arg.Limit)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	defer rows.Close()
-	items := []ListAuditEventsRow{}
-	for rows.Next() {
-		var i ListAuditEventsRow
-		if err := rows.Scan(
-			&i.AuditEvent.ID,
-			&i.AuditEvent.CreatedAt,
-			&i.AuditEvent.ActorID,
-			&i.AuditEvent.Action,
-			&i.AuditEvent.SubjectID,
-			&i.AuditEvent.ConversationID,
-			&i.AuditEvent.Seq,
-			&i.AuditEvent.Ip,
-			&i.AuditEvent.Detail,
-			&i.Actor,
-			&i.Subject,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
+	return result.RowsAffected()
+}
+
+const PutAuditEvent = `-- name: PutAuditEvent :execlastid
+INSERT INTO audit_events (id, created_at, actor_id, action, subject_id, detail, ip) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON DUPLICATE KEY UPDATE detail = VALUES(detail)
+`
+
+type PutAuditEventParams struct {
+	ID        sql.NullInt64
+	CreatedAt time.Time
+	ActorID   uint64
+	Action    string
+	SubjectID sql.NullInt64
+	Detail    string
+	Ip        string
+}
+
+// Writes an event, or changes the detail of the one with this ID. It is one statement for both, so that it takes the same time.
+func (q *Queries) PutAuditEvent(ctx context.Context, arg PutAuditEventParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, PutAuditEvent,
+		arg.ID,
+		arg.CreatedAt,
+		arg.ActorID,
+		arg.Action,
+		arg.SubjectID,
+		arg.Detail,
+		arg.Ip,
+	)
+	if err != nil {
+		return 0, err
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+	return result.LastInsertId()
 }

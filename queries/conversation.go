@@ -25,7 +25,7 @@ func (q *Queries) LockConversations(ctx context.Context, pairs []Pair) ([]Conver
 	for _, p := range Padded(pairs) {
 		args = append(args, p.UserLo, p.UserHi)
 	}
-	rows, err := q.db.QueryContext(ctx, named("LockConversations", "SELECT id, user_lo, user_hi, last_seq, last_rev, last_at FROM conversations FORCE INDEX (conversations_pair) WHERE ")+
+	rows, err := q.db.QueryContext(ctx, named("LockConversations", "SELECT id, user_lo, user_hi, last_seq, last_rev, last_at, blocked FROM conversations FORCE INDEX (conversations_pair) WHERE ")+
 		repeated(one, " OR ", len(args)/2)+" FOR UPDATE", args...)
 	if err != nil {
 		return nil, err
@@ -34,7 +34,7 @@ func (q *Queries) LockConversations(ctx context.Context, pairs []Pair) ([]Conver
 	var found []Conversation
 	for rows.Next() {
 		var c Conversation
-		if err := rows.Scan(&c.ID, &c.UserLo, &c.UserHi, &c.LastSeq, &c.LastRev, &c.LastAt); err != nil {
+		if err := rows.Scan(&c.ID, &c.UserLo, &c.UserHi, &c.LastSeq, &c.LastRev, &c.LastAt, &c.Blocked); err != nil {
 			return nil, err
 		}
 		found = append(found, c)

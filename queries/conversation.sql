@@ -7,6 +7,7 @@ SELECT sqlc.embed(u),
   CAST(COALESCE(c.id, 0) AS UNSIGNED) AS conversation_id,
   CAST(COALESCE(c.last_seq, 0) AS UNSIGNED) AS last_seq,
   CAST(COALESCE(c.last_rev, 0) AS UNSIGNED) AS last_rev,
+  CAST(COALESCE(c.blocked, 0) AS UNSIGNED) AS blocked,
   CAST(COALESCE(m.last_read_seq, 0) AS UNSIGNED) AS last_read_seq,
   CAST((SELECT COUNT(*) FROM messages x FORCE INDEX (PRIMARY) WHERE x.conversation_id = c.id AND x.seq > m.last_read_seq
     AND x.sender_id <> m.user_id AND x.deleted_at IS NULL) AS UNSIGNED) AS unread

@@ -10,7 +10,7 @@ import (
 )
 
 const ConversationByID = `-- name: ConversationByID :one
-SELECT u.id, u.username, u.username_key, u.display_name, u.search_key, u.email, u.email_key, u.password_hash, u.is_admin, u.created_at, u.disabled_at, u.last_seen_at, u.email_confirmed_at, c.id, c.user_lo, c.user_hi, c.last_seq, c.last_rev, c.last_at FROM conversations c
+SELECT u.id, u.username, u.username_key, u.display_name, u.search_key, u.email, u.email_key, u.password_hash, u.is_admin, u.created_at, u.disabled_at, u.last_seen_at, u.email_confirmed_at, c.id, c.user_lo, c.user_hi, c.last_seq, c.last_rev, c.last_at, c.blocked FROM conversations c
 JOIN users u ON u.id = CASE WHEN c.user_lo = ? THEN c.user_hi ELSE c.user_lo END
 WHERE c.id = ? AND (c.user_lo = ? OR c.user_hi = ?)
 `
@@ -54,12 +54,13 @@ func (q *Queries) ConversationByID(ctx context.Context, arg ConversationByIDPara
 		&i.Conversation.LastSeq,
 		&i.Conversation.LastRev,
 		&i.Conversation.LastAt,
+		&i.Conversation.Blocked,
 	)
 	return i, err
 }
 
 const ConversationOf = `-- name: ConversationOf :one
-SELECT id, user_lo, user_hi, last_seq, last_rev, last_at FROM conversations WHERE user_lo = ? AND user_hi = ?
+SELECT id, user_lo, user_hi, last_seq, last_rev, last_at, blocked FROM conversations WHERE user_lo = ? AND user_hi = ?
 `
 
 type ConversationOfParams struct {
@@ -77,6 +78,7 @@ func (q *Queries) ConversationOf(ctx context.Context, arg ConversationOfParams) 
 		&i.LastSeq,
 		&i.LastRev,
 		&i.LastAt,
+		&i.Blocked,
 	)
 	return i, err
 }
@@ -86,6 +88,7 @@ SELECT u.id, u.username, u.username_key, u.display_name, u.search_key, u.email, 
   CAST(COALESCE(c.id, 0) AS UNSIGNED) AS conversation_id,
   CAST(COALESCE(c.last_seq, 0) AS UNSIGNED) AS last_seq,
   CAST(COALESCE(c.last_rev, 0) AS UNSIGNED) AS last_rev,
+  CAST(COALESCE(c.blocked, 0) AS UNSIGNED) AS blocked,
   CAST(COALESCE(m.last_read_seq, 0) AS UNSIGNED) AS last_read_seq,
   CAST((SELECT COUNT(*) FROM messages x FORCE INDEX (PRIMARY) WHERE x.conversation_id = c.id AND x.seq > m.last_read_seq
     AND x.sender_id <> m.user_id AND x.deleted_at IS NULL) AS UNSIGNED) AS unread
@@ -105,6 +108,7 @@ type ConversationWithRow struct {
 	ConversationID int64
 	LastSeq        int64
 	LastRev        int64
+	Blocked        int64
 	LastReadSeq    int64
 	Unread         int64
 }
@@ -135,6 +139,7 @@ func (q *Queries) ConversationWith(ctx context.Context, arg ConversationWithPara
 		&i.ConversationID,
 		&i.LastSeq,
 		&i.LastRev,
+		&i.Blocked,
 		&i.LastReadSeq,
 		&i.Unread,
 	)

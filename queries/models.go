@@ -21,6 +21,12 @@ type AuditEvent struct {
 	Detail         string
 }
 
+type Block struct {
+	UserID    uint64
+	BlockedID uint64
+	CreatedAt time.Time
+}
+
 type Ceremony struct {
 	Owner     []byte
 	State     []byte
@@ -34,6 +40,7 @@ type Conversation struct {
 	LastSeq uint64
 	LastRev uint64
 	LastAt  sql.NullTime
+	Blocked uint8
 }
 
 type Link struct {
@@ -98,6 +105,24 @@ type RecoveryCode struct {
 	UserID    uint64
 	CodeHash  []byte
 	CreatedAt time.Time
+}
+
+type Report struct {
+	ID             uint64
+	IsOpen         sql.NullBool
+	CreatedAt      time.Time
+	ReporterID     uint64
+	SubjectID      uint64
+	ConversationID uint64
+	Seq            uint64
+	SentAt         time.Time
+	Reason         string
+	Note           string
+	Body           string
+	ClosedAt       sql.NullTime
+	CloserID       sql.NullInt64
+	Decision       string
+	DecisionNote   string
 }
 
 type Session struct {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
+	"fmt"
 	"math"
 	"reflect"
 	"testing"
@@ -122,8 +123,77 @@ var calls = map[string]call{
 		return some(q.MessageTimeBack(ctx, queries.MessageTimeBackParams{Since: past, BeforeAt: soon, BeforeConversation: 9, BeforeSeq: 9}))
 	},
 	"PersonReach": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.PersonReach(ctx, 2)) },
-	"ListAuditEvents": func(ctx context.Context, q *queries.Queries) (any, error) {
-		return some(q.ListAuditEvents(ctx, queries.ListAuditEventsParams{BeforeID: 99, Limit: 1}))
+	"SearchAuditEvents": func(ctx context.Context, q *queries.Queries) (any, error) {
+		for _, narrow := range []queries.AuditSearch{
+			{}, {Actor: 1}, {Subject: 2}, {Action: "x"}, {Actor: 1, Action: "x"}, {Subject: 2, Action: "x", From: past, To: soon, Without: []string{"y", "z"}},
+		} {
+			narrow.BeforeID, narrow.Limit = 99, 1
+			if found, err := q.SearchAuditEvents(ctx, narrow); err != nil || len(found) != 1 || found[0].Actor != "ada" || found[0].Subject != "bob" {
+				return nil, fmt.Errorf("%+v finds %+v: %w", narrow, found, err)
+			}
+		}
+		none, err := q.SearchAuditEvents(ctx, queries.AuditSearch{BeforeID: 99, Limit: 1, Without: []string{"x"}})
+		return len(none) == 0, err
+	},
+	"PutAuditEvent": func(ctx context.Context, q *queries.Queries) (any, error) {
+		put := queries.PutAuditEventParams{CreatedAt: now, Action: "y", SubjectID: number(2), Detail: "first", Ip: "::1"}
+		id, err := q.PutAuditEvent(ctx, put)
+		if err != nil {
+			return nil, err
+		}
+		put.ID, put.Detail = number(id), "second"
+		if _, err := q.PutAuditEvent(ctx, put); err != nil {
+			return nil, err
+		}
+		found, err := q.SearchAuditEvents(ctx, queries.AuditSearch{Action: "y", BeforeID: 99, Limit: 9})
+		return len(found) == 1 && found[0].Detail == "second" && found[0].ID == uint64(id), err
+	},
+	"AuditTimeFrom":   func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.AuditTimeFrom(ctx, past)) },
+	"AuditTimeBefore": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.AuditTimeBefore(ctx, soon)) },
+	"AuditIDsBetween": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.AuditIDsBetween(ctx, queries.AuditIDsBetweenParams{Since: past, Upto: soon}))
+	},
+	"DeleteAuditEvents": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.DeleteAuditEvents(ctx, queries.DeleteAuditEventsParams{CreatedAt: soon, Limit: 1}))
+	},
+	"CreateReport": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.CreateReport(ctx, report)) },
+	"OpenReportOf": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return reported(ctx, q, func(uint64) (any, error) {
+			return some(q.OpenReportOf(ctx, queries.OpenReportOfParams{ReporterID: 2, ConversationID: 1, Seq: 1}))
+		})
+	},
+	"ReportByID": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return reported(ctx, q, func(id uint64) (any, error) { return some(q.ReportByID(ctx, id)) })
+	},
+	"ReportBody": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return reported(ctx, q, func(id uint64) (any, error) { return some(q.ReportBody(ctx, id)) })
+	},
+	"LockReport": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return reported(ctx, q, func(id uint64) (any, error) { return some(q.LockReport(ctx, id)) })
+	},
+	"ListOpenReports": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return reported(ctx, q, func(uint64) (any, error) {
+			return some(q.ListOpenReports(ctx, queries.ListOpenReportsParams{BeforeID: 99, Limit: 1}))
+		})
+	},
+	"ListReportsOf": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return reported(ctx, q, func(uint64) (any, error) {
+			return some(q.ListReportsOf(ctx, queries.ListReportsOfParams{ReporterID: 2, BeforeID: 99, Limit: 1}))
+		})
+	},
+	"CountOpenReports": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return reported(ctx, q, func(uint64) (any, error) { return some(q.CountOpenReports(ctx, 9)) })
+	},
+	"CloseReport": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return reported(ctx, q, func(id uint64) (any, error) { return nothing(q.CloseReport(ctx, closing(id))) })
+	},
+	"ListClosedReports": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return reported(ctx, q, func(id uint64) (any, error) {
+			if err := q.CloseReport(ctx, closing(id)); err != nil {
+				return nil, err
+			}
+			return some(q.ListClosedReports(ctx, queries.ListClosedReportsParams{BeforeID: 99, Limit: 1}))
+		})
 	},
 	"ConversationByID": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return some(q.ConversationByID(ctx, queries.ConversationByIDParams{Viewer: 2, ID: 1}))
@@ -308,6 +378,25 @@ var calls = map[string]call{
 	"UpdateUser": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return nothing(q.UpdateUser(ctx, queries.UpdateUserParams{DisplayName: "x", SearchKey: []byte("x"), ID: 1}))
 	},
+	"CreateBlock": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.CreateBlock(ctx, block)) },
+	"DeleteBlock": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return blocked(q.DeleteBlock)(ctx, q, queries.DeleteBlockParams{UserID: 1, BlockedID: 2})
+	},
+	"SetBlocked": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.SetBlocked(ctx, queries.SetBlockedParams{Blocked: 1, ID: 1}))
+	},
+	"ListBlocks": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return blocked(q.ListBlocks)(ctx, q, queries.ListBlocksParams{UserID: 1, BeforeAt: soon, BeforeID: 0, Limit: 1})
+	},
+	"VerifyBlocks": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return blocked(q.VerifyBlocks)(ctx, q, queries.VerifyBlocksParams{AfterUser: 1, AfterBlocked: 1, Limit: 1})
+	},
+	"RepairBlock": func(ctx context.Context, q *queries.Queries) (any, error) {
+		if _, err := q.CreateBlock(ctx, queries.CreateBlockParams{UserID: 1, BlockedID: 99, CreatedAt: now}); err != nil {
+			return nil, err
+		}
+		return some(q.RepairBlock(ctx, queries.RepairBlockParams{UserID: 1, BlockedID: 99}))
+	},
 	"VerifyTotals": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.VerifyTotals(ctx)) },
 	"VerifyUsers": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return some(q.VerifyUsers(ctx, queries.VerifyUsersParams{After: 1, Limit: 1}))
@@ -390,7 +479,7 @@ var calls = map[string]call{
 		return some(q.RepairMember(ctx, queries.RepairMemberParams{UserID: 1, ConversationID: 99}))
 	},
 	"RepairConversation": func(ctx context.Context, q *queries.Queries) (any, error) {
-		return nothing(q.RepairConversation(ctx, queries.RepairConversationParams{LastSeq: 1, LastRev: 1, LastAt: moment(now), ID: 1}))
+		return nothing(q.RepairConversation(ctx, queries.RepairConversationParams{LastSeq: 1, LastRev: 1, LastAt: moment(now), Blocked: 1, ID: 1}))
 	},
 	"RepairRev": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return nothing(q.RepairRev(ctx, queries.RepairRevParams{Rev: 9, ConversationID: 1, Seq: 1}))
@@ -482,6 +571,32 @@ func withLink(f call) call {
 		}
 		return f(ctx, q)
 	}
+}
+
+var block = queries.CreateBlockParams{UserID: 1, BlockedID: 2, CreatedAt: now}
+
+// blocked runs a query where the first person has blocked the second.
+func blocked[P, T any](query func(context.Context, P) (T, error)) func(context.Context, *queries.Queries, P) (any, error) {
+	return func(ctx context.Context, q *queries.Queries, p P) (any, error) {
+		if _, err := q.CreateBlock(ctx, block); err != nil {
+			return nil, err
+		}
+		return some(query(ctx, p))
+	}
+}
+
+var report = queries.CreateReportParams{CreatedAt: now, ReporterID: 2, SubjectID: 1, ConversationID: 1, Seq: 1, SentAt: now, Reason: "spam", Note: "x", Body: "hi"}
+
+func reported(ctx context.Context, q *queries.Queries, then func(id uint64) (any, error)) (any, error) {
+	id, err := q.CreateReport(ctx, report)
+	if err != nil {
+		return nil, err
+	}
+	return then(uint64(id))
+}
+
+func closing(id uint64) queries.CloseReportParams {
+	return queries.CloseReportParams{ClosedAt: moment(soon), CloserID: number(1), Decision: "upheld", DecisionNote: "x", ID: id}
 }
 
 // strangersSession is that of nobody's.

@@ -20,12 +20,15 @@ SELECT sqlc.embed(c), lo.id AS lo_id, hi.id AS hi_id, mlo.user_id AS lo_member, 
   CAST(LEAST(COALESCE(mlo.last_read_seq, 0), 9223372036854775807) AS UNSIGNED) AS lo_read,
   CAST(LEAST(COALESCE(mhi.last_read_seq, 0), 9223372036854775807) AS UNSIGNED) AS hi_read,
   CAST(LEAST(COALESCE(mlo.last_delivered_seq, 0), 9223372036854775807) AS UNSIGNED) AS lo_delivered,
-  CAST(LEAST(COALESCE(mhi.last_delivered_seq, 0), 9223372036854775807) AS UNSIGNED) AS hi_delivered
+  CAST(LEAST(COALESCE(mhi.last_delivered_seq, 0), 9223372036854775807) AS UNSIGNED) AS hi_delivered,
+  blo.user_id AS lo_blocks, bhi.user_id AS hi_blocks
 FROM conversations c
 LEFT JOIN users lo ON lo.id = c.user_lo
 LEFT JOIN users hi ON hi.id = c.user_hi
 LEFT JOIN members mlo ON mlo.user_id = c.user_lo AND mlo.conversation_id = c.id
 LEFT JOIN members mhi ON mhi.user_id = c.user_hi AND mhi.conversation_id = c.id
+LEFT JOIN blocks blo ON blo.user_id = c.user_lo AND blo.blocked_id = c.user_hi
+LEFT JOIN blocks bhi ON bhi.user_id = c.user_hi AND bhi.blocked_id = c.user_lo
 WHERE c.id >= sqlc.arg(from_id) AND c.id <= sqlc.arg(to_id) ORDER BY c.id LIMIT ?;
 
 -- name: VerifyMembers :many
@@ -91,7 +94,7 @@ UPDATE users SET username_key = ?, search_key = ?, email_key = ? WHERE id = ?;
 
 -- name: RepairConversation :exec
 -- Not what sends use: where keys are missing, that could make a second row.
-UPDATE conversations SET last_seq = ?, last_rev = ?, last_at = ? WHERE id = ?;
+UPDATE conversations SET last_seq = ?, last_rev = ?, last_at = ?, blocked = ? WHERE id = ?;
 
 -- name: RepairWatermarks :exec
 -- Brings watermarks that are beyond the last message back to it.

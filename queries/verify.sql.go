@@ -11,13 +11,14 @@ import (
 )
 
 const RepairConversation = `-- name: RepairConversation :exec
-UPDATE conversations SET last_seq = ?, last_rev = ?, last_at = ? WHERE id = ?
+UPDATE conversations SET last_seq = ?, last_rev = ?, last_at = ?, blocked = ? WHERE id = ?
 `
 
 type RepairConversationParams struct {
 	LastSeq uint64
 	LastRev uint64
 	LastAt  sql.NullTime
+	Blocked uint8
 	ID      uint64
 }
 
@@ -27,6 +28,7 @@ func (q *Queries) RepairConversation(ctx context.Context, arg RepairConversation
 		arg.LastSeq,
 		arg.LastRev,
 		arg.LastAt,
+		arg.Blocked,
 		arg.ID,
 	)
 	return err
@@ -265,16 +267,19 @@ func (q *Queries) VerifyClientKeys(ctx context.Context, arg VerifyClientKeysPara
 }
 
 const VerifyConversations = `-- name: VerifyConversations :many
-SELECT c.id, c.user_lo, c.user_hi, c.last_seq, c.last_rev, c.last_at, lo.id AS lo_id, hi.id AS hi_id, mlo.user_id AS lo_member, mhi.user_id AS hi_member,
+SELECT c.id, c.user_lo, c.user_hi, c.last_seq, c.last_rev, c.last_at, c.blocked, lo.id AS lo_id, hi.id AS hi_id, mlo.user_id AS lo_member, mhi.user_id AS hi_member,
   CAST(LEAST(COALESCE(mlo.last_read_seq, 0), 9223372036854775807) AS UNSIGNED) AS lo_read,
   CAST(LEAST(COALESCE(mhi.last_read_seq, 0), 9223372036854775807) AS UNSIGNED) AS hi_read,
   CAST(LEAST(COALESCE(mlo.last_delivered_seq, 0), 9223372036854775807) AS UNSIGNED) AS lo_delivered,
-  CAST(LEAST(COALESCE(mhi.last_delivered_seq, 0), 9223372036854775807) AS UNSIGNED) AS hi_delivered
+  CAST(LEAST(COALESCE(mhi.last_delivered_seq, 0), 9223372036854775807) AS UNSIGNED) AS hi_delivered,
+  blo.user_id AS lo_blocks, bhi.user_id AS hi_blocks
 FROM conversations c
 LEFT JOIN users lo ON lo.id = c.user_lo
 LEFT JOIN users hi ON hi.id = c.user_hi
 LEFT JOIN members mlo ON mlo.user_id = c.user_lo AND mlo.conversation_id = c.id
 LEFT JOIN members mhi ON mhi.user_id = c.user_hi AND mhi.conversation_id = c.id
+LEFT JOIN blocks blo ON blo.user_id = c.user_lo AND blo.blocked_id = c.user_hi
+LEFT JOIN blocks bhi ON bhi.user_id = c.user_hi AND bhi.blocked_id = c.user_lo
 WHERE c.id >= ? AND c.id <= ? ORDER BY c.id LIMIT ?
 `
 
@@ -294,6 +299,8 @@ type VerifyConversationsRow struct {
 	HiRead       int64
 	LoDelivered  int64
 	HiDelivered  int64
+	LoBlocks     sql.NullInt64
+	HiBlocks     sql.NullInt64
 }
 
 // Conversations from an ID on, each with its two people and their rows in members; what is NULL isn't there. Watermarks
@@ -314,6 +321,7 @@ func (q *Queries) VerifyConversations(ctx context.Context, arg VerifyConversatio
 			&i.Conversation.LastSeq,
 			&i.Conversation.LastRev,
 			&i.Conversation.LastAt,
+			&i.Conversation.Blocked,
 			&i.LoID,
 			&i.HiID,
 			&i.LoMember,
@@ -322,6 +330,8 @@ func (q *Queries) VerifyConversations(ctx context.Context, arg VerifyConversatio
 			&i.HiRead,
 			&i.LoDelivered,
 			&i.HiDelivered,
+			&i.LoBlocks,
+			&i.HiBlocks,
 		); err != nil {
 			return nil, err
 		}
@@ -388,7 +398,7 @@ func (q *Queries) VerifyKeysTaken(ctx context.Context, arg VerifyKeysTakenParams
 }
 
 const VerifyLockConversation = `-- name: VerifyLockConversation :one
-SELECT id, user_lo, user_hi, last_seq, last_rev, last_at FROM conversations WHERE id = ? FOR UPDATE
+SELECT id, user_lo, user_hi, last_seq, last_rev, last_at, blocked FROM conversations WHERE id = ? FOR UPDATE
 `
 
 func (q *Queries) VerifyLockConversation(ctx context.Context, id uint64) (Conversation, error) {
@@ -401,6 +411,7 @@ func (q *Queries) VerifyLockConversation(ctx context.Context, id uint64) (Conver
 		&i.LastSeq,
 		&i.LastRev,
 		&i.LastAt,
+		&i.Blocked,
 	)
 	return i, err
 }

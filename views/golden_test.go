@@ -119,6 +119,26 @@ func goldens() map[string]templ.Component {
 		"thread-empty":           ThreadPane(with(thread(), func(t *Thread) { t.Messages, t.HasOlder = nil, false })),
 		"thread-disabled":        ThreadPane(with(thread(), func(t *Thread) { t.Conversation.With = gone })),
 		"thread-notes":           ThreadPane(with(thread(), func(t *Thread) { t.Conversation.With, t.Messages = alice, nil })),
+		"thread-blocked":         ThreadPane(with(thread(), func(t *Thread) { t.Conversation.Blocked = true })),
+		"profile-blocked":        Profile(viewing, bob, true),
+		"blocks":                 Blocks(BlockList{Viewing: viewing, Blocks: []chat.Block{{User: bob, At: at("2026-11-22 18:00:00")}, {User: root, At: at("2026-11-21 18:00:00")}}, Next: "/account/blocks?after=abc"}),
+		"blocks-empty":           Blocks(BlockList{Viewing: viewing}),
+		"report":                 ReportForm(NewReport{Viewing: viewing, Message: talk()[0]}),
+		"report-refused":         ReportForm(NewReport{Viewing: viewing, Message: talk()[0], Typed: chat.ReportDraft{Reason: chat.ReasonOther, Note: "typed\n</textarea><b>"}, Error: "The message wasn't reported.", Errors: map[string][]string{"reason": {"Choose."}, "note": {"Too long."}}}),
+		"report-open":            ReportForm(NewReport{Viewing: viewing, Message: talk()[0], Reported: true}),
+		"own-reports":            OwnReports(ReportList{Viewing: viewing, Reports: reports(), Next: "/account/reports?after=abc", Done: true}),
+		"own-reports-empty":      OwnReports(ReportList{Viewing: viewing}),
+		"admin-reports":          waiting(3, Reports(ReportList{Viewing: viewing, Reports: reports(), Next: "/admin/reports?after=abc"})),
+		"admin-reports-empty":    Reports(ReportList{Viewing: viewing}),
+		"admin-report":           waiting(100, ShowReport(ShownReport{Viewing: viewing, Report: reports()[0]})),
+		"admin-report-opened":    ShowReport(ShownReport{Viewing: viewing, Report: reports()[0], Opened: true, Body: "The <b>text</b>\nof then"}),
+		"admin-report-closed":    ShowReport(ShownReport{Viewing: viewing, Report: reports()[1], Done: true}),
+		"admin-report-conflict":  ShowReport(ShownReport{Viewing: viewing, Report: reports()[1], Typed: chat.Decision{Note: "typed <b>"}, Error: "This report was closed already."}),
+		"audit":                  AuditEvents(AuditLog{Viewing: viewing, Filter: AuditFilter{Person: `b"ob`, Action: "session.sign_in"}, Events: events(), Next: "/admin/audit?after=abc"}),
+		"audit-refused":          AuditEvents(AuditLog{Viewing: viewing, Filter: AuditFilter{From: "<b>"}, Error: "The log can't be searched like this.", Errors: map[string][]string{"from": {"This is no day."}}}),
+		"audit-none":             AuditEvents(AuditLog{Viewing: viewing, Filter: AuditFilter{Person: "bob.b"}}),
+		"activity":               Activity(AuditLog{Viewing: viewing, Events: activity(), Next: "/account/activity?after=abc"}),
+		"activity-empty":         Activity(AuditLog{Viewing: viewing}),
 		"history":                History(thread()),
 		"changes":                Changes(viewing, chat.Changes{Conversation: chat.Conversation{LastReadSeq: 39}, Messages: talk()[3:], Rev: 54, More: true}),
 		"message":                OneMessage(viewing, talk()[0]),
@@ -126,9 +146,9 @@ func goldens() map[string]templ.Component {
 		"directory":              DirectoryPane(Directory{Viewing: viewing, Search: `b "x"`, Users: []chat.User{bob, noor, root}, Next: "/users?after=abc&q=b"}),
 		"directory-empty":        DirectoryPane(Directory{Viewing: viewing}),
 		"directory-nobody-found": DirectoryPane(Directory{Viewing: viewing, Search: "<zz>"}),
-		"profile":                Profile(viewing, bob),
-		"profile-own":            Profile(viewing, alice),
-		"profile-disabled":       Profile(viewing, gone),
+		"profile":                Profile(viewing, bob, false),
+		"profile-own":            Profile(viewing, alice, false),
+		"profile-disabled":       Profile(viewing, gone, false),
 		"error":                  ErrorPage(Problem{Heading: "Not here", Text: "There is nothing at this address."}),
 		"error-fault":            ErrorPage(Problem{Heading: "Something went wrong", Text: "Something went wrong.", Reference: "0123-reference", Typed: "a <b>text</b>"}),
 		"error-fragment":         ErrorFragment("", "No <b>."),
@@ -181,7 +201,7 @@ func goldens() map[string]templ.Component {
 		"link-ended":         LinkEnded("This link doesn't work any more.", "/password/forgot", "Ask for another link"),
 		"confirm":            ConfirmForm(chat.Confirmation{User: bob, Email: `"<b>"@example.org`}, ConfirmPath+"a-token", "Another account has it."),
 		"confirmed":          Confirmed(),
-		"titled":             In(Titled("Bob"), Profile(viewing, bob)),
+		"titled":             In(Titled("Bob"), Profile(viewing, bob, false)),
 	}
 }
 
@@ -201,6 +221,39 @@ func factors() chat.Factors {
 		Passkeys:      []chat.Passkey{{ID: 7, Name: `My <b>"phone"`, AddedAt: at("2026-11-02 10:00:00")}},
 		RecoveryCodes: 9,
 	}
+}
+
+func reports() []chat.Report {
+	open := chat.Report{ID: 12, At: at("2026-11-22 18:05:00"), Reporter: "alice", Subject: "bob.b", Message: chat.MessageID{Conversation: 7, Seq: 40},
+		SentAt: at("2026-11-22 18:00:00"), Characters: 47, Reason: chat.ReasonHarassment, Note: "Again <b>\nand again", State: chat.ReportOpen}
+	closed := open
+	closed.ID, closed.Note, closed.State, closed.ClosedAt = 11, "", chat.ReportUpheld, at("2026-11-22 19:00:00")
+	closed.ClosedBy, closed.CloserIn, closed.CloseNote = "bob.b", true, "disabled <i>\nfor a week"
+	return []chat.Report{open, closed}
+}
+
+func event(id uint64, actor string, action chat.AuditAction, subject, detail string) chat.AuditEvent {
+	return chat.AuditEvent{ID: id, At: at("2026-11-22 18:05:00"), Actor: actor, Action: action, Subject: subject, Detail: detail, IP: "192.0.2.7"}
+}
+
+func events() []chat.AuditEvent {
+	opened := event(9, "root+1", chat.AuditOpenBody, "bob.b", "report 12")
+	opened.Message = chat.MessageID{Conversation: 7, Seq: 40}
+	return []chat.AuditEvent{opened, event(8, "", chat.AuditSignInFailed, "", "unknown name, 7 times"), event(7, "", chat.AuditSignInFailed, "alice", "3 times"),
+		event(6, "alice", chat.AuditSignIn, "alice", ""), event(5, "root+1", chat.AuditPromote, "alice", ""), event(4, "alice", "something.new", "alice", "<b>")}
+}
+
+// activity is what alice sees of it.
+func activity() []chat.AuditEvent {
+	opened := event(9, "root+1", chat.AuditOpenBody, "alice", "")
+	opened.Message, opened.IP = chat.MessageID{Conversation: 7, Seq: 42}, ""
+	return append([]chat.AuditEvent{opened}, events()[2:]...)
+}
+
+func waiting(n int, component templ.Component) templ.Component {
+	return templ.ComponentFunc(func(ctx context.Context, w io.Writer) error {
+		return component.Render(WaitingReports(ctx, n), w)
+	})
 }
 
 // degraded shows an admin page on a node that does without word of others.

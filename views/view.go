@@ -89,6 +89,8 @@ func firstLetter(word string) string {
 // ConversationURL is the page of the viewer's conversation with somebody.
 func ConversationURL(username string) string { return "/conversations/" + url.PathEscape(username) }
 
+func messageURL(id chat.MessageID) string { return "/messages/" + id.String() }
+
 func userURL(username string) string { return "/users/" + url.PathEscape(username) }
 
 // WithQuery puts parameters, given as name and value in turn, behind a path; those without a value are left out. Every

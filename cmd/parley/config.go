@@ -32,6 +32,7 @@ type settings struct {
 	MaxBody        int           `default:"10000" help:"The longest message, in characters."`
 	SessionFor     time.Duration `default:"720h" help:"How long after its last use a sign-in ends."`
 	SessionAtMost  time.Duration `default:"2160h" help:"How long after signing in a sign-in ends, however much it is used; 0 for never."`
+	AuditFor       int           `default:"0" placeholder:"DAYS" help:"How many days the audit log is kept; 0 keeps it for ever."`
 	DrainFor       time.Duration `default:"0s" help:"How long Parley still serves after it was told to stop, with /readyz saying 503, so that a proxy that asks there sends nothing more; such as 5s."`
 	TimeZone       string        `default:"UTC" placeholder:"ZONE" help:"The time zone for people whose browser doesn't tell its own, such as Europe/Berlin."`
 	MetricsAddr    string        `placeholder:"ADDR" help:"Where Prometheus finds /metrics, such as 127.0.0.1:9180: an address of its own, which only Prometheus should reach. Unset: none."`
@@ -47,6 +48,9 @@ type settings struct {
 }
 
 const longestDrain = 5 * time.Minute
+
+// longestAudit is a hundred years, in days.
+const longestAudit = 36_500
 
 // program is one run of parley, with everything that it has from outside.
 type program struct {
@@ -188,6 +192,9 @@ func (s settings) check() error {
 	}
 	if s.SessionAtMost != 0 && s.SessionAtMost < time.Minute {
 		return errors.New("session-at-most is a time of at least a minute, such as 2160h, or 0 for never")
+	}
+	if s.AuditFor < 0 || s.AuditFor > longestAudit {
+		return fmt.Errorf("audit-for is a number of days from 0, for ever, to %d", longestAudit)
 	}
 	if s.DrainFor < 0 || s.DrainFor > longestDrain {
 		return fmt.Errorf("drain-for is a time from 0s to %s", longestDrain)

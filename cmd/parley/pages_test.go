@@ -157,6 +157,25 @@ var signedInPages = []visit{
 		)
 	}},
 	{name: "own-devices", path: "/account/devices"},
+	{name: "blocked-none", path: "/account/blocks"},
+	{name: "profile-blocked", path: "/users/carol", then: func(b *browser) {
+		b.run(chromedp.Click(chromedp.CSS(`#main form[action$="/block"] button`)), chromedp.WaitVisible(chromedp.CSS(`#main form[action$="/unblock"]`)))
+	}},
+	{name: "conversation-blocked", path: "/conversations/carol"},
+	{name: "blocked", path: "/account/blocks", then: func(b *browser) {
+		b.shows("whom one has blocked", `document.querySelectorAll("#main .rows li").length === 1`)
+	}},
+	{name: "profile-unblocked", path: "/users/carol", then: func(b *browser) {
+		b.run(chromedp.Click(chromedp.CSS(`#main form[action$="/unblock"] button`)), chromedp.WaitVisible(chromedp.CSS(`#main form[action$="/block"]`)))
+	}},
+	{name: "report", path: "/messages/1-2/report"},
+	{name: "report-refused", path: "/messages/1-2/report", then: func(b *browser) {
+		b.run(chromedp.SendKeys(chromedp.CSS(`#note`), "what I typed"), chromedp.Click(chromedp.CSS(`#main form button`)), chromedp.WaitVisible(chromedp.CSS(`#reason-error`)))
+	}},
+	{name: "own-reports-none", path: "/account/reports"},
+	{name: "activity", path: "/account/activity"},
+	{name: "admin-reports-none", path: "/admin/reports"},
+	{name: "admin-audit-none", path: "/admin/audit?user=bob&action=place.set"},
 	{name: "admin-settings", path: "/admin/place"},
 	{name: "message", path: "/messages/1-1"},
 	{name: "not-found", path: "/nothing/here"},
@@ -207,6 +226,16 @@ func TestEveryPage(t *testing.T) {
 			b.noErrors()
 		})
 	}
+	reportOne(t, store, people)
+	for _, l := range looks {
+		t.Run("reports, "+l.name, func(t *testing.T) {
+			b := openBrowser(t, server.url(""))
+			b.as(l)
+			b.signIn("admin")
+			b.each(reportPages, l, script)
+			b.noErrors()
+		})
+	}
 	t.Run("a new account", func(t *testing.T) {
 		b := openBrowser(t, server.url(""))
 		b.signIn("nobody-yet")
@@ -216,6 +245,33 @@ func TestEveryPage(t *testing.T) {
 		}
 		b.noErrors()
 	})
+}
+
+// reportPages are those of which a reported message is shown. The second report is closed.
+var reportPages = []visit{
+	{name: "admin-reports", path: "/admin/reports"},
+	{name: "admin-report", path: "/admin/reports/1"},
+	{name: "admin-report-opened", path: "/admin/reports/1", then: func(b *browser) {
+		b.run(chromedp.Click(chromedp.CSS(`form[action$="/body"] button`)), chromedp.WaitVisible(chromedp.CSS(`#main section .body`)))
+	}},
+	{name: "admin-report-closed", path: "/admin/reports/2?done=closed"},
+	{name: "own-reports", path: "/account/reports?done=reported"},
+	{name: "report-open", path: "/messages/1-2/report"},
+	{name: "activity-looked-at", path: "/account/activity"},
+}
+
+func reportOne(t *testing.T, store *chat.Store, people map[string]chat.User) {
+	t.Helper()
+	admin := chat.Actor{User: people["admin"]}
+	for _, seq := range []uint64{2, 3} {
+		id := chat.MessageID{Conversation: 1, Seq: seq}
+		if _, _, err := store.Report(t.Context(), admin, id, chat.ReportDraft{Reason: chat.ReasonHarassment, Note: "Again and again.\nI asked to be left alone."}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := store.CloseReport(t.Context(), admin, 2, chat.Decision{State: chat.ReportDismissed, Note: "Nothing in it."}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (b *browser) each(visits []visit, l look, script string) {

@@ -152,12 +152,23 @@ func (p *program) sweep(ctx context.Context, store *chat.Store) {
 func (p *program) sweepOnce(ctx context.Context, store *chat.Store) {
 	for what, sweep := range map[string]func(context.Context) (int64, error){
 		"expired sessions": store.SweepSessions, "sign-ins that were never finished": store.SweepSignIns, "old mail and links": store.SweepMail,
+		"old events of the audit log": p.sweepAudit(store),
 	} {
 		if n, err := sweep(ctx); err != nil {
 			p.log.Warn("Something that is over could not be deleted; the next sweep tries again.", "what", what, "error", err)
 		} else if n > 0 {
 			p.log.Debug("Something that is over was deleted.", "what", what, "number", n)
 		}
+	}
+}
+
+// sweepAudit deletes what the audit log is to keep no longer.
+func (p *program) sweepAudit(store *chat.Store) func(context.Context) (int64, error) {
+	return func(ctx context.Context) (int64, error) {
+		if p.set.AuditFor == 0 {
+			return 0, nil
+		}
+		return store.SweepAudit(ctx, time.Duration(p.set.AuditFor)*24*time.Hour)
 	}
 }
 

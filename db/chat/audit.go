@@ -46,6 +46,13 @@ const (
 	AuditConfirmEmail  AuditAction = "user.confirm_email"
 	AuditRetryMail     AuditAction = "mail.retry"
 	AuditDropMail      AuditAction = "mail.drop"
+
+	AuditSignIn       AuditAction = "session.sign_in"
+	AuditSignInFailed AuditAction = "session.sign_in_failed"
+	AuditSignOut      AuditAction = "session.sign_out"
+	AuditReport       AuditAction = "report.create" // of a message, to the admins
+	AuditCloseReport  AuditAction = "report.close"
+	AuditExported     AuditAction = "audit.export"
 )
 
 // AuditEvent is one line of the audit log: who did what to whom. It is written in the transaction of what it tells of,
@@ -61,7 +68,7 @@ type AuditEvent struct {
 	IP      string    // where the actor was
 }
 
-func auditEventOf(row queries.ListAuditEventsRow) AuditEvent {
+func auditEventOf(row queries.FoundAuditEvent) AuditEvent {
 	e := row.AuditEvent
 	return AuditEvent{
 		ID: e.ID, At: e.CreatedAt, Actor: row.Actor, Action: AuditAction(e.Action), Subject: row.Subject, Detail: e.Detail, IP: e.Ip,
@@ -103,23 +110,7 @@ const defaultAuditEvents = 50
 
 // AuditEvents lists what was done, newest first, from a cursor on ("" for the newest). A limit of 0 is the default.
 func (s *Store) AuditEvents(ctx context.Context, actor Actor, after string, limit int) (Page[AuditEvent], error) {
-	before, err := auditCursor(after)
-	if err != nil {
-		return Page[AuditEvent]{}, err
-	}
-	if err := s.mustBeAdmin(ctx, actor); err != nil {
-		return Page[AuditEvent]{}, err
-	}
-	limit = clampLimit(limit, defaultAuditEvents)
-	rows, err := s.q.ListAuditEvents(ctx, queries.ListAuditEventsParams{BeforeID: before, Limit: int32(limit + 1)})
-	if err != nil {
-		return Page[AuditEvent]{}, fault(err, "")
-	}
-	events := make([]AuditEvent, len(rows))
-	for i, row := range rows {
-		events[i] = auditEventOf(row)
-	}
-	return pageOf(events, limit, func(e AuditEvent) string { return numberCursor(e.ID) }), nil
+	return s.SearchAudit(ctx, actor, AuditQuery{After: after, Limit: limit})
 }
 
 func numberCursor(n uint64) string { return encodeCursor(strconv.FormatUint(n, 10)) }

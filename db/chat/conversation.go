@@ -22,6 +22,7 @@ type Conversation struct {
 	LastRev     uint64 // the change counter
 	LastReadSeq uint64 // the viewer's watermark
 	Unread      int    // messages above the watermark, not the viewer's own, not deleted
+	Blocked     bool   // by the viewer; not known in a list
 	lastAt      time.Time
 }
 
@@ -125,6 +126,7 @@ func (s *Store) Conversation(ctx context.Context, viewer User, username string) 
 	return Conversation{
 		ID: uint64(row.ConversationID), With: userOf(row.User), Unread: int(row.Unread),
 		LastSeq: uint64(row.LastSeq), LastRev: uint64(row.LastRev), LastReadSeq: uint64(row.LastReadSeq),
+		Blocked: uint8(row.Blocked)&blockBit(between(viewer.ID, row.User.ID), viewer.ID) != 0,
 	}, nil
 }
 

@@ -29,9 +29,9 @@ func (s *Store) checkDraft(ctx context.Context, d Draft) (recipient User, client
 	case err != nil:
 		return User{}, clientID, "", err
 	case recipient.Disabled():
-		f.add("recipient", recipient.DisplayName+"'s account is disabled, so nobody would read this.")
+		f.add("recipient", notTaking(recipient))
 	}
-	return recipient, clientID, body, f.err("The message wasn't sent.")
+	return recipient, clientID, body, f.err(messageNotSent)
 }
 
 // recipient is UserByName, but together with what others look up, and up to Options.RememberFor old: an account that another

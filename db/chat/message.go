@@ -268,11 +268,13 @@ func (s *Store) store(ctx context.Context, q *queries.Queries, group []*posting,
 	if err != nil {
 		return err
 	}
-	stored := map[clientKey]queries.Message{}
-	if known {
-		if stored, err = storedBefore(ctx, q, group, open); err != nil {
-			return err
-		}
+	asked := group
+	if !known {
+		asked = refused(group, open) // of these it must be known whether they were sent before the block
+	}
+	stored, err := storedBefore(ctx, q, asked, open)
+	if err != nil {
+		return err
 	}
 	var rows []queries.Message
 	for _, p := range group {
@@ -282,7 +284,10 @@ func (s *Store) store(ctx context.Context, q *queries.Queries, group []*posting,
 			p.err = sameBody(p.row, p.body)
 			continue
 		}
-		p.row, p.err = s.nextMessage(c, p), nil
+		if p.err = refusal(c, p); p.err != nil {
+			continue
+		}
+		p.row = s.nextMessage(c, p)
 		stored[key] = p.row
 		rows = append(rows, p.row)
 	}
@@ -324,13 +329,26 @@ type clientKey struct {
 	clientID             uuid.UUID
 }
 
+func refused(group []*posting, open map[queries.Pair]*queries.Conversation) (some []*posting) {
+	for _, p := range group {
+		if open[p.pair()].Blocked != 0 {
+			some = append(some, p)
+		}
+	}
+	return some
+}
+
+// storedBefore asks nothing about nobody.
 func storedBefore(ctx context.Context, q *queries.Queries, group []*posting, open map[queries.Pair]*queries.Conversation) (map[clientKey]queries.Message, error) {
+	found := map[clientKey]queries.Message{}
+	if len(group) == 0 {
+		return found, nil
+	}
 	keys := make([]queries.MessageByClientKeyParams, len(group))
 	for i, p := range group {
 		keys[i] = queries.MessageByClientKeyParams{ConversationID: open[p.pair()].ID, SenderID: p.sender.ID, ClientKey: p.clientID[:]}
 	}
 	rows, err := q.MessagesByClientKeys(ctx, keys)
-	found := map[clientKey]queries.Message{}
 	for _, row := range rows {
 		found[clientKey{row.ConversationID, row.SenderID, uuid.UUID(row.ClientKey)}] = row
 	}

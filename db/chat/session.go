@@ -74,10 +74,16 @@ func (s *Store) StartSession(ctx context.Context, user User, d Device) (token st
 			IDHash: session.Hash, UserID: user.ID, CreatedAt: now, SeenAt: now, ExpiresAt: session.ExpiresAt,
 			UserAgent: truncate(d.UserAgent, 255), Ip: truncate(d.IP, 45),
 		})
-		if err != nil && !duplicateKey(err) { // stored already by a commit whose answer was lost
+		if duplicateKey(err) {
+			return nil // stored already, with all that follows, by a commit whose answer was lost
+		}
+		if err != nil {
 			return err
 		}
-		return seen(ctx, q, user, now)
+		if err := seen(ctx, q, user, now); err != nil {
+			return err
+		}
+		return record(ctx, q, now, Actor{User: user, IP: d.IP}, deed{action: AuditSignIn, subject: user.ID})
 	})
 	return token, session, err
 }
@@ -140,9 +146,22 @@ func (s *Store) renew(ctx context.Context, session Session, made, now time.Time)
 // doesn't say whether it did (kind Unavailable), the windows are closed all the same: one whose session goes on is opened
 // again by its page.
 func (s *Store) EndSession(ctx context.Context, session Session) error {
+	return s.endSession(ctx, session, nil)
+}
+
+// SignOut is EndSession by the session's user, which the audit log tells of.
+func (s *Store) SignOut(ctx context.Context, session Session, ip string) error {
+	return s.endSession(ctx, session, &Actor{User: session.User, IP: ip})
+}
+
+// endSession logs nothing where nobody signs out.
+func (s *Store) endSession(ctx context.Context, session Session, out *Actor) error {
 	err := s.inTx(ctx, func(ctx context.Context, q *queries.Queries) error {
-		_, err := q.DeleteSession(ctx, session.Hash)
-		return err
+		ended, err := q.DeleteSession(ctx, session.Hash)
+		if err != nil || ended == 0 || out == nil {
+			return err
+		}
+		return record(ctx, q, s.now(), *out, deed{action: AuditSignOut, subject: session.User.ID})
 	})
 	if err != nil && KindOf(err) != Unavailable {
 		return err

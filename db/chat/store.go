@@ -55,6 +55,7 @@ type Store struct {
 	place     *memory[struct{}, Place]
 	secured   *memory[uint64, struct{}] // who has a second factor
 	mailReady chan struct{}
+	attempts  *attempts
 	counts    counts
 }
 
@@ -93,6 +94,7 @@ func New(db *sql.DB, o Options) *Store {
 	s.secured = newMemory[uint64, struct{}](o.RememberFor, recallMost)
 	s.mailReady = make(chan struct{}, 1)
 	s.makeLookups(o.RememberFor)
+	s.attempts = newAttempts(s)
 	// DATETIME(6) keeps microseconds: what is stored must equal what was returned.
 	s.now = func() time.Time { return clock().UTC().Truncate(time.Microsecond) }
 	return s
@@ -195,7 +197,7 @@ var retriableNumbers = map[uint16]bool{
 }
 
 func retriable(err error) bool {
-	if err == errStored || err == errUnseen {
+	if err == errStored || err == errUnseen || err == errReported {
 		return true
 	}
 	if server, ok := errors.AsType[*mysql.MySQLError](err); ok {

@@ -69,6 +69,8 @@ const (
 	CheckMessageOrphan    Check = "message_orphan"    // messages of a conversation that isn't there
 	CheckUnread           Check = "unread"            // a shown count of unread messages isn't what a recount gives
 	CheckSessionOrphan    Check = "session_orphan"    // sessions of somebody without an account; repaired
+	CheckBlocked          Check = "blocked"           // a conversation's row says otherwise than the blocks who has blocked whom; repaired
+	CheckBlockOrphan      Check = "block_orphan"      // a block whose people, or whose conversation, aren't there; without a person it is repaired
 	CheckAuditOrphan      Check = "audit_orphan"      // an audit event is about somebody or a message that isn't there
 )
 
@@ -117,7 +119,7 @@ var verifySizes = pieces{rows: 5000, conversations: 1000, messages: 50_000, fing
 func (s *Store) verify(ctx context.Context, o VerifyOptions, sizes pieces) (Verified, error) {
 	v := &verifier{store: s, q: s.q, options: o, sizes: sizes, keys: fingerprints{most: sizes.fingerprints, seed: maphash.MakeSeed()}}
 	for _, check := range []func(context.Context) error{
-		v.schema, v.count, v.users, v.repeats, v.conversations, v.members, v.sessions, v.auditEvents,
+		v.schema, v.count, v.users, v.repeats, v.conversations, v.members, v.blocks, v.sessions, v.auditEvents,
 	} {
 		if err := check(ctx); err != nil {
 			return v.result, Fault(err)

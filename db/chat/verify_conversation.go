@@ -141,6 +141,9 @@ func (e *examined) judge(ctx context.Context, q *queries.Queries) error {
 }
 
 func (e *examined) judgePeople() {
+	if e.Blocked != e.blocks() {
+		e.found(Problem{Check: CheckBlocked, Repairable: true}, "it says %d of who has blocked whom, and the blocks say %d, so the wrong people can or can't send", e.Blocked, e.blocks())
+	}
 	if e.UserLo > e.UserHi {
 		e.found(Problem{Check: CheckPairOrder}, "user_lo is above user_hi, so its people can't find it: swap the two in the database, unless there is another conversation of these people")
 	}

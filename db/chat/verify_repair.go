@@ -62,7 +62,7 @@ func (e *examined) repair(ctx context.Context, q *queries.Queries) error {
 	if e.has(CheckLastAt) {
 		at = nullTime(e.lastAt)
 	}
-	return q.RepairConversation(ctx, queries.RepairConversationParams{LastSeq: e.endSeq(), LastRev: rev, LastAt: at, ID: e.ID})
+	return q.RepairConversation(ctx, queries.RepairConversationParams{LastSeq: e.endSeq(), LastRev: rev, LastAt: at, Blocked: e.blocks(), ID: e.ID})
 }
 
 // repairMembers needs no lock on the rows: each statement only goes where the other writers' can't have been meanwhile.

@@ -150,6 +150,9 @@ var neverTrue = map[string]string{
 		OR EXISTS (SELECT 1 FROM members m WHERE m.conversation_id = c.id AND m.user_id NOT IN (c.user_lo, c.user_hi))`,
 	"watermarks above the newest message": `SELECT COUNT(*) FROM members m JOIN conversations c ON c.id = m.conversation_id
 		WHERE m.last_read_seq > c.last_seq`,
+	"conversations that say otherwise than the blocks": `SELECT COUNT(*) FROM conversations c WHERE c.blocked <>
+		EXISTS (SELECT 1 FROM blocks b WHERE b.user_id = c.user_lo AND b.blocked_id = c.user_hi) +
+		2 * EXISTS (SELECT 1 FROM blocks b WHERE b.user_id = c.user_hi AND b.blocked_id = c.user_lo)`,
 	"repeated revs": `SELECT COUNT(*) FROM (SELECT 1 FROM messages GROUP BY conversation_id, rev HAVING COUNT(*) > 1) twice`,
 }
 

@@ -1,0 +1,76 @@
+package views
+
+import (
+	"maps"
+	"slices"
+
+	"parley/db/chat"
+)
+
+// auditActions are all that the log can be searched for.
+func auditActions() []chat.AuditAction { return slices.Sorted(maps.Keys(auditWords)) }
+
+// auditLabel is an action by itself.
+func auditLabel(action chat.AuditAction) string {
+	words := auditWordsOf(action)
+	if words[1] == "" {
+		return words[0]
+	}
+	return words[0] + " … " + words[1]
+}
+
+// auditVerb are the words after who acted.
+func auditVerb(e chat.AuditEvent) string {
+	if e.Action == chat.AuditSignInFailed && e.Subject == "" {
+		return "failed to sign in" // by a name that nobody has
+	}
+	return auditWordsOf(e.Action)[0]
+}
+
+// onlySelf are actions that nobody else can do to somebody: they are named once.
+var onlySelf = map[chat.AuditAction]bool{chat.AuditSignIn: true, chat.AuditSignOut: true}
+
+func bySelf(e chat.AuditEvent) bool { return onlySelf[e.Action] && e.Actor == e.Subject }
+
+// activityWords tell somebody what was done, after who did it.
+var activityWords = map[chat.AuditAction]string{
+	chat.AuditCreate:       "made your account",
+	chat.AuditEdit:         "changed your account",
+	chat.AuditPromote:      "made you an admin",
+	chat.AuditDemote:       "took your admin’s rights",
+	chat.AuditSetPassword:  "set a new password for you",
+	chat.AuditDisable:      "disabled your account",
+	chat.AuditEnable:       "enabled your account",
+	chat.AuditEndSessions:  "ended all your sessions",
+	chat.AuditOpenBody:     "opened the text of your message",
+	chat.AuditSignIn:       "signed in",
+	chat.AuditSignInFailed: "tried to sign in as you, and failed",
+	chat.AuditSignOut:      "signed out",
+	chat.AuditExported:     "exported what the audit log has of you",
+
+	chat.AuditChangePassword: "chose a new password",
+	chat.AuditChangeEmail:    "changed your e-mail address",
+	chat.AuditWrongPassword:  "gave a wrong password to change your account",
+	chat.AuditEndSession:     "ended one of your sessions",
+	chat.AuditEndOthers:      "ended all your other sessions",
+}
+
+// activityWordsOf makes do with the admins' words where there are no others.
+func activityWordsOf(action chat.AuditAction) string {
+	if words, known := activityWords[action]; known {
+		return words
+	}
+	words := auditWordsOf(action)
+	return words[0] + " you " + words[1]
+}
+
+// whoActed is how somebody reads who it was.
+func whoActed(v Viewing, e chat.AuditEvent) string {
+	switch e.Actor {
+	case "":
+		return "Somebody"
+	case v.Viewer.Username:
+		return "You"
+	}
+	return e.Actor
+}
