@@ -30,6 +30,12 @@ type Conversation struct {
 	LastAt  sql.NullTime
 }
 
+type KnownBrowser struct {
+	UserID uint64
+	Hash   []byte
+	SeenAt time.Time
+}
+
 type Member struct {
 	UserID           uint64
 	ConversationID   uint64
@@ -62,6 +68,18 @@ type Session struct {
 type Setting struct {
 	Name  string
 	Value string
+}
+
+type Token struct {
+	ID        uint64
+	Hash      []byte
+	UserID    uint64
+	Name      string
+	Scope     string
+	CreatedAt time.Time
+	ExpiresAt sql.NullTime
+	UsedAt    sql.NullTime
+	UsedIp    string
 }
 
 type User struct {

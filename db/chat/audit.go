@@ -25,6 +25,8 @@ const (
 	AuditEndSessions AuditAction = "user.end_sessions"
 	AuditOpenBody    AuditAction = "message.open_body"
 	AuditSetPlace    AuditAction = "place.set"
+	AuditCreateToken AuditAction = "token.create"
+	AuditRevokeToken AuditAction = "token.revoke"
 )
 
 // AuditEvent is one line of the audit log: who did what to whom. It is written in the transaction of what it tells of,
