@@ -51,6 +51,7 @@ var headingOf = map[int]string{
 	http.StatusMethodNotAllowed:      "Not in this way",
 	http.StatusRequestEntityTooLarge: "Too much at once",
 	http.StatusUnprocessableEntity:   "That didn’t work",
+	http.StatusTooManyRequests:       "Too much at once",
 	http.StatusInternalServerError:   "Something went wrong",
 	http.StatusServiceUnavailable:    "Back in a moment",
 }
@@ -72,9 +73,12 @@ func problemOf(c *fiber.Ctx, err error) problem {
 	p := problem{Type: "about:blank", Status: http.StatusInternalServerError, Detail: faultText, Instance: requestIDOf(c)}
 	rule, isRule := errors.AsType[*chat.Error](err)
 	web, isWeb := errors.AsType[*fiber.Error](err)
+	refused, isRefusal := errors.AsType[*refusal](err)
 	switch {
 	case isRule && statusOf[rule.Kind] != 0:
 		p.Status, p.Detail, p.Errors = statusOf[rule.Kind], rule.Text, rule.Fields
+	case isRefusal:
+		p.Status, p.Detail = refused.status, refused.text
 	case errors.Is(err, errSignedOut):
 		p.Status, p.Detail = http.StatusUnauthorized, textOf[http.StatusUnauthorized]
 	case isWeb && textOf[web.Code] != "":
@@ -109,7 +113,10 @@ func (s *Server) failKeeping(c *fiber.Ctx, err error, typed string) error {
 	if noteworthy(c, err) {
 		s.Logger.LogAttrs(c.UserContext(), levelOf(err), "request failed", slog.String("request", p.Instance), slog.Any("error", err))
 	}
+	announceWait(c, err)
 	switch p.Status {
+	case http.StatusUnauthorized:
+		c.Set(fiber.HeaderWWWAuthenticate, challenge(c))
 	case http.StatusServiceUnavailable:
 		c.Set(fiber.HeaderRetryAfter, "1")
 	case http.StatusUpgradeRequired:

@@ -5,7 +5,7 @@ import "parley/static"
 // routes is every URL of Parley. Middleware stands before what it guards.
 func (s *Server) routes() {
 	a := s.app
-	a.Use(prepared, s.measured, s.leaving, s.accessLog, s.contain)
+	a.Use(prepared, s.addressed, s.measured, s.leaving, s.accessLog, s.contain)
 	a.Get("/healthz", alive)
 	a.Get("/readyz", s.ready)
 	a.Get(static.Prefix+":name", asset)
@@ -30,6 +30,9 @@ func (s *Server) routes() {
 	a.Get("/account", accountHome)
 	a.Get("/account/profile", s.showOwnProfile)
 	a.Post("/account/profile", s.editOwnProfile)
+	a.Get("/account/tokens", s.listTokens)
+	a.Post("/account/tokens", s.createToken)
+	a.Post("/account/tokens/:id/revoke", s.revokeToken)
 
 	a.Use("/admin", s.signedIn, adminOnly, s.noticed)
 	a.Get("/admin", adminHome)
@@ -50,5 +53,5 @@ func (s *Server) routes() {
 	a.Get("/admin/live", s.showLive)
 	a.Get("/admin/pprof/:name", s.takeProfile)
 
-	a.Get("/ws", handshake, s.signedIn, s.ownOrigin, s.openWindow)
+	a.Get("/ws", handshake, s.signedIn, s.ownOrigin, s.throttled(windowsOf, windowsFrom), s.openWindow)
 }

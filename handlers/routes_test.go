@@ -78,6 +78,9 @@ func table(message string) []entry {
 		{"GET", "/account", "", nil, redirect("/account/profile"), redirect("/account/profile"), mustSignIn("/account")},
 		{"GET", "/account/profile", "", nil, all(200), all(200), mustSignIn("/account/profile")},
 		{"POST", "/account/profile", "", form("display_name", "Somebody"), saved, saved, mustSignIn("")},
+		{"GET", "/account/tokens", "", nil, all(200), all(200), mustSignIn("/account/tokens")},
+		{"POST", "/account/tokens", "", form("name", "x", "scope", "read", "days", "30", "current_password", "wrong"), all(422), all(422), mustSignIn("")},
+		{"POST", "/account/tokens/:id/revoke", "/account/tokens/99/revoke", nil, all(404), all(404), mustSignIn("")},
 		{"GET", "/ws", "", nil, all(426), all(426), all(426)},
 		{"POST", "/logout", "", form(), left, left, left},
 	}

@@ -126,8 +126,11 @@ func (s *Server) saveSession(c *fiber.Ctx, session *sessions.Session) error {
 	return nil
 }
 
-// identify finds out who asks.
+// identify finds out who asks: a person by their session's cookie, or their program by an access token.
 func (s *Server) identify(c *fiber.Ctx) error {
+	if bearing(c) {
+		return s.identifyProgram(c)
+	}
 	session, err := s.sessions.open(c.UserContext(), c.Cookies(s.sessions.name))
 	if err != nil {
 		return err
@@ -186,9 +189,14 @@ func (s *Server) login(c *fiber.Ctx) error {
 	if err := parse(c, &form); err != nil {
 		return err
 	}
-	user, err := s.Store.Authenticate(c.UserContext(), form.Username, form.Password)
-	if chat.KindOf(err) == chat.Denied && shapeOf(c) != program {
-		c.Status(http.StatusUnauthorized)
+	var user chat.User
+	err := s.guessing(c, form.Username, func() (err error) {
+		user, err = s.Store.Authenticate(c.UserContext(), form.Username, form.Password)
+		return err
+	})
+	if status := problemOf(c, err).Status; err != nil && status < http.StatusInternalServerError && shapeOf(c) != program {
+		announceWait(c, err)
+		c.Status(status)
 		return render(c, views.LoginPage(views.Login{Username: form.Username, Next: localPath(form.Next), Error: problemOf(c, err).Detail}))
 	}
 	if err != nil {
@@ -203,7 +211,7 @@ func (s *Server) startSession(c *fiber.Ctx, user chat.User, next string) error {
 	session := sessions.NewSession(s.sessions, s.sessions.name)
 	options := s.sessions.options
 	session.Options = &options
-	session.Values[signInValue] = signIn{user, chat.Device{UserAgent: c.Get(fiber.HeaderUserAgent), IP: c.IP()}}
+	session.Values[signInValue] = signIn{user, chat.Device{UserAgent: c.Get(fiber.HeaderUserAgent), IP: clientIP(c)}}
 	started := cookieWriter{header: http.Header{}}
 	if err := session.Save(plainRequest(c), started); err != nil {
 		return err
@@ -213,6 +221,7 @@ func (s *Server) startSession(c *fiber.Ctx, user chat.User, next string) error {
 			return err
 		}
 	}
+	s.rememberBrowser(c, started, user)
 	started.send(c)
 	if shapeOf(c) == program {
 		return c.JSON(userJSON(user))

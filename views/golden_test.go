@@ -135,9 +135,23 @@ func goldens() map[string]templ.Component {
 		"live-empty":             LivePlots(live()),
 		"own-profile":            OwnProfileForm(OwnProfile{User: alice, DisplayName: alice.DisplayName, Done: true}),
 		"own-profile-refused":    OwnProfileForm(OwnProfile{User: alice, DisplayName: `<b>"`, Error: "Nothing was changed.", Errors: map[string][]string{"display_name": {"A display name has at most 64 characters."}}}),
-		"place":                  EditPlace(EditedPlace{Place: chat.Place{Name: `<b>"`, SignUp: chat.SignUpInvited, SecondFactor: chat.SecondFactorAll}, Error: "Nothing was changed.", Errors: map[string][]string{"sign_up": {"Choose one."}}}),
-		"titled":                 In(Titled("Bob"), Profile(viewing, bob)),
+		"tokens":                 OwnTokens(tokens()),
+		"tokens-none":            OwnTokens(TokenList{Viewing: viewing, Done: true}),
+		"tokens-made":            OwnTokens(TokenList{Viewing: viewing, Tokens: tokens().Tokens[:1], Made: "parley_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG000000"}),
+		"tokens-refused": OwnTokens(TokenList{Viewing: viewing, Typed: chat.NewToken{Name: `<b>"`, Scope: "write", Days: chat.TokenForever}, Error: "The token wasn't made.", Errors: map[string][]string{
+			"name": {"Choose another name."}, "scope": {"Choose what the token may do."}, "days": {"Choose how long."}, "current_password": {"This isn't your present password."}}}),
+		"directory-throttled": DirectoryPane(Directory{Viewing: viewing, Search: `b "x"`, Error: "You are searching faster than Parley looks. Try again in a second."}),
+		"place":               EditPlace(EditedPlace{Place: chat.Place{Name: `<b>"`, SignUp: chat.SignUpInvited, SecondFactor: chat.SecondFactorAll}, Error: "Nothing was changed.", Errors: map[string][]string{"sign_up": {"Choose one."}}}),
+		"titled":              In(Titled("Bob"), Profile(viewing, bob)),
 	}
+}
+
+// tokens is one of each kind.
+func tokens() TokenList {
+	return TokenList{Viewing: viewing, Tokens: []chat.Token{
+		{ID: 12, Name: "A <b>bot</b>", Scope: chat.ScopeWrite, CreatedAt: at("2026-11-20 10:00:00"), UsedAt: at("2026-11-23 09:59:00"), UsedIP: "2001:db8::1"},
+		{ID: 7, Name: "نسخ احتياطي", Scope: chat.ScopeRead, CreatedAt: at("2026-08-20 10:00:00"), ExpiresAt: at("2026-11-18 10:00:00")},
+	}}
 }
 
 // degraded shows an admin page on a node that does without word of others.

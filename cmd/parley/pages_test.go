@@ -10,6 +10,7 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+	"github.com/google/uuid"
 
 	"parley/db/chat"
 	"parley/db/dbtest"
@@ -125,6 +126,15 @@ var signedInPages = []visit{
 	{name: "people-none", path: "/users?q=zzz"},
 	{name: "profile", path: "/users/bob"},
 	{name: "own-profile", path: "/account/profile"},
+	{name: "own-tokens", path: "/account/tokens"},
+	{name: "own-tokens-refused", path: "/account/tokens", then: func(b *browser) {
+		b.makeToken("Backup", "wrong password")
+		b.run(chromedp.WaitVisible(chromedp.CSS(`#main .error`)))
+	}},
+	{name: "own-tokens-made", path: "/account/tokens", then: func(b *browser) {
+		b.makeToken(uuid.NewString(), password)
+		b.run(chromedp.WaitVisible(chromedp.CSS(`#main .made`)))
+	}},
 	{name: "admin-settings", path: "/admin/place"},
 	{name: "message", path: "/messages/1-1"},
 	{name: "not-found", path: "/nothing/here"},
@@ -149,6 +159,15 @@ var signedInPages = []visit{
 	{name: "admin-live", path: "/admin/live", then: func(b *browser) {
 		b.shows("the plots, which come by themselves", `document.querySelectorAll("#live polyline").length > 5`)
 	}},
+}
+
+func (b *browser) makeToken(name, password string) {
+	b.t.Helper()
+	b.run(
+		chromedp.SendKeys(chromedp.CSS(`#main input[name=name]`), name),
+		chromedp.SendKeys(chromedp.CSS(`#main input[name=current_password]`), password),
+		chromedp.Submit(chromedp.CSS(`#main form.fields`)),
+	)
 }
 
 // TestEveryPage looks at every page as people do: axe finds nothing and the browser has nothing to complain of (the

@@ -12,6 +12,7 @@ import (
 	"parley/db/chat"
 	"parley/handlers"
 	"parley/handlers/fanout"
+	"parley/handlers/throttle"
 	"parley/handlers/trace"
 )
 
@@ -46,7 +47,12 @@ func (cmd serveCmd) serve(ctx context.Context, p *program, database *db.Cluster,
 		return err
 	}
 	defer nodes.Close()
-	server, store, err := p.server(database, nodes)
+	limits, forget, err := p.throttle()
+	if err != nil {
+		return err
+	}
+	defer forget()
+	server, store, err := p.server(database, nodes, limits)
 	if err != nil {
 		return err
 	}
@@ -101,13 +107,32 @@ func (p *program) fanout() (fanout.Fanout, error) {
 	return fanout.NewRedis(p.set.RedisURL, p.nodeName(), p.log)
 }
 
+// throttle counts how often things are done: nil for as often as anybody likes. With several nodes they count together.
+func (p *program) throttle() (_ *throttle.Throttle, end func(), _ error) {
+	if p.set.Throttle == "off" {
+		return nil, func() {}, nil
+	}
+	if p.set.RedisURL == "" {
+		return throttle.New(), func() {}, nil
+	}
+	client, err := fanout.Client(p.set.RedisURL)
+	if err != nil {
+		return nil, nil, err
+	}
+	return throttle.NewShared(client, p.log), func() { _ = client.Close() }, nil // what it can't close is gone already
+}
+
 // server puts the layers together.
-func (p *program) server(database *db.Cluster, nodes fanout.Fanout) (*handlers.Server, *chat.Store, error) {
+func (p *program) server(database *db.Cluster, nodes fanout.Fanout, limits *throttle.Throttle) (*handlers.Server, *chat.Store, error) {
 	base, err := p.set.baseURL()
 	if err != nil {
 		return nil, nil, err
 	}
 	zone, err := time.LoadLocation(p.set.TimeZone)
+	if err != nil {
+		return nil, nil, err
+	}
+	proxies, err := p.set.trustedProxies()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -117,7 +142,7 @@ func (p *program) server(database *db.Cluster, nodes fanout.Fanout) (*handlers.S
 	})
 	return handlers.New(handlers.Config{
 		Store: store, Fanout: nodes, Logger: p.log, BaseURL: base, MessagesToLoad: p.set.MessagesToLoad, TimeZone: zone,
-		MetricsToken: p.set.MetricsToken, Node: p.nodeName(), Traces: traces,
+		Throttle: limits, TrustedProxies: proxies, MetricsToken: p.set.MetricsToken, Node: p.nodeName(), Traces: traces,
 	}), store, nil
 }
 

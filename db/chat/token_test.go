@@ -154,7 +154,8 @@ func TestTokenExpires(t *testing.T) {
 	forever, _ := w.token(t, alice, "forever", func(n *chat.NewToken) { n.Days = chat.TokenForever })
 	w.wantHolds(t, brief)
 	w.clock.move(30*24*time.Hour - time.Microsecond)
-	w.wantHolds(t, brief) // and is remembered
+	w.wantHolds(t, brief)
+	w.wantHolds(t, brief) // and is remembered, now that its use was noted
 	w.clock.move(time.Microsecond)
 	w.wantDoesNotHold(t, brief)
 	node := w.restarted(chat.Options{Now: w.clock.Now})
@@ -274,6 +275,9 @@ func TestTokensUseIsNotedOnceAMinute(t *testing.T) {
 			t.Errorf("after %s it was used at %s from %s, want %s from %s", step.after, at, ip, step.at, step.is)
 		}
 	}
+	use("192.0.2.1")
+	mustExec(t, w.db, "DELETE FROM tokens")
+	w.wantHolds(t, secret) // nothing was asked or written
 }
 
 // A node that doesn't hear others asks for all of its windows' sessions: a token is none that has ended.
