@@ -17,7 +17,7 @@ func adminOnly(c *fiber.Ctx) error {
 func adminHome(c *fiber.Ctx) error { return seeOther(c, "/admin/users") }
 
 // actor is who is behind a request, as the rules and the audit log know them.
-func actor(c *fiber.Ctx) chat.Actor { return chat.Actor{User: viewer(c), IP: c.IP()} }
+func actor(c *fiber.Ctx) chat.Actor { return chat.Actor{User: viewer(c), IP: clientIP(c)} }
 
 // showsForm says whether an error is shown above the form that it is about, with what was typed still in it.
 func showsForm(c *fiber.Ctx, err error) bool {

@@ -29,7 +29,7 @@ func (s *Server) showConfirmation(c *fiber.Ctx) error {
 // confirm needs no session: the link says whose address it is, and is often followed on another device.
 func (s *Server) confirm(c *fiber.Ctx) error {
 	token := c.Params("token")
-	done, err := s.Store.Confirm(c.UserContext(), token, c.IP())
+	done, err := s.Store.Confirm(c.UserContext(), token, clientIP(c))
 	if err == nil {
 		s.pages.forget(0)
 		return answerChange(c, http.StatusOK, confirmationBody{done.User.Username, done.Email}, "/email/confirmed")

@@ -110,9 +110,9 @@ func (s *Server) showThread(c *fiber.Ctx, status int, thread chat.Thread, compos
 }
 
 // reads says whether somebody is to see the answer. A browser that only fetches ahead shows nothing yet, and an answer to
-// HEAD nothing at all.
+// HEAD nothing at all. A token that may only read changes nothing by reading.
 func reads(c *fiber.Ctx) bool {
-	return c.Get("Sec-Purpose") == "" && c.Method() != fiber.MethodHead
+	return sessionOf(c).Scope != chat.ScopeRead && c.Get("Sec-Purpose") == "" && c.Method() != fiber.MethodHead
 }
 
 // markShown raises the watermark to the newest message shown.

@@ -51,6 +51,7 @@ var headingOf = map[int]string{
 	http.StatusMethodNotAllowed:      "Not in this way",
 	http.StatusRequestEntityTooLarge: "Too much at once",
 	http.StatusUnprocessableEntity:   "That didn’t work",
+	http.StatusTooManyRequests:       "Too much at once",
 	http.StatusInternalServerError:   "Something went wrong",
 	http.StatusServiceUnavailable:    "Back in a moment",
 }
@@ -75,11 +76,14 @@ func problemOf(c *fiber.Ctx, err error) problem {
 	rule, isRule := errors.AsType[*chat.Error](err)
 	web, isWeb := errors.AsType[*fiber.Error](err)
 	wanted, isFactor := errors.AsType[*factorError](err)
+	refused, isRefusal := errors.AsType[*refusal](err)
 	switch {
 	case isRule && statusOf[rule.Kind] != 0:
 		p.Status, p.Detail, p.Errors = statusOf[rule.Kind], rule.Text, rule.Fields
 	case isFactor:
 		p.Status, p.Detail, p.SecondFactor = wanted.status, wanted.text, wanted.kinds
+	case isRefusal:
+		p.Status, p.Detail = refused.status, refused.text
 	case errors.Is(err, errSignedOut):
 		p.Status, p.Detail = http.StatusUnauthorized, textOf[http.StatusUnauthorized]
 	case isWeb && textOf[web.Code] != "":
@@ -111,7 +115,11 @@ func (s *Server) failKeeping(c *fiber.Ctx, err error, typed string) error {
 	setSecurityHeaders(c)
 	setPrivate(c)
 	p := s.noted(c, err)
-	if p.Status == http.StatusUpgradeRequired {
+	announceWait(c, err)
+	switch p.Status {
+	case http.StatusUnauthorized:
+		c.Set(fiber.HeaderWWWAuthenticate, challenge(c))
+	case http.StatusUpgradeRequired:
 		c.Set(fiber.HeaderUpgrade, "websocket")
 		c.Set(fiber.HeaderSecWebSocketVersion, "13")
 	}

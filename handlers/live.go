@@ -75,6 +75,9 @@ func handshake(c *fiber.Ctx) error {
 func (s *Server) openWindow(c *fiber.Ctx) error {
 	session := sessionOf(c)
 	window := hub.NewWindow(session.User.ID, session.Hash)
+	if session.Scope != "" {
+		window.EndAt(session.ExpiresAt) // the session of a cookie goes on while its page is used
+	}
 	if !s.hub.Add(window) {
 		return fiber.ErrServiceUnavailable
 	}

@@ -20,7 +20,7 @@ func TestLogHoldsNoSecrets(t *testing.T) {
 	secret := "s3cr3t-" + uuid.NewString()
 	alice.send("bob", "earlier "+secret)
 	everywhere := []option{
-		header("Cookie", alice.cookie()+"; other="+secret), header("Authorization", "Bearer "+secret), header("Referer", "https://x.example/?"+secret),
+		header("Cookie", alice.cookie()+"; other="+secret), header("Authorization", "Basic "+secret), header("Referer", "https://x.example/?"+secret),
 		header("HX-Current-URL", "https://x.example/"+secret), header("X-Request-ID", "<"+secret+">"), header("X-Anything", secret),
 	}
 	query := "q=" + secret + "&after=" + secret + "&with=" + secret + "&next=/" + secret + "&limit=" + secret + "&since_rev=" + secret
@@ -44,6 +44,7 @@ func TestLogHoldsNoSecrets(t *testing.T) {
 	alice.get("/wrong?"+query, everywhere...).want(500)
 	w.nobody().post("/login", asPage, credentials("alice", secret)).want(401)
 	alice.post("/logout", append(everywhere, asPage)...).want(303)
+	w.nobody().get("/users?"+query, underToken(secret)).want(401)
 	w.disable("bob")
 	bob.get("/conversations?q="+secret, everywhere[1:]...)
 	log := w.log.String()

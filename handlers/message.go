@@ -59,7 +59,7 @@ func (s *Server) sendMessage(c *fiber.Ctx) error {
 	if err := parse(c, &form); err != nil {
 		return err
 	}
-	m, replayed, err := s.Store.SendMessage(c.UserContext(), viewer(c), chat.Draft(form))
+	m, replayed, err := s.sendDraft(c, chat.Draft(form))
 	if err != nil && shapeOf(c) == page {
 		return s.showRefused(c, chat.Draft(form), err)
 	}
@@ -78,6 +78,13 @@ func (s *Server) sendMessage(c *fiber.Ctx) error {
 	return respond(c, answer{status: status, json: messageJSON(m), fragment: views.Days(s.viewing(c), []chat.Message{m})})
 }
 
+func (s *Server) sendDraft(c *fiber.Ctx, d chat.Draft) (m chat.Message, replayed bool, err error) {
+	if err := s.take(c, sends, byPerson(c)); err != nil {
+		return m, false, err
+	}
+	return s.Store.SendMessage(c.UserContext(), viewer(c), d)
+}
+
 // showRefused shows the conversation with the text still in the composer. Under a conflict it gets a new client ID,
 // so that sending it once more can succeed. Where that fails, the refusal is the answer and the log has both.
 func (s *Server) showRefused(c *fiber.Ctx, d chat.Draft, refused error) error {
@@ -86,7 +93,8 @@ func (s *Server) showRefused(c *fiber.Ctx, d chat.Draft, refused error) error {
 		return s.failKeeping(c, refused, d.Body)
 	}
 	composer := views.Composer{Body: d.Body, Error: fullText(p), ClientID: uuid.NewString()}
-	if p.Status == http.StatusServiceUnavailable {
+	announceWait(c, refused)
+	if p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests {
 		composer.ClientID = d.ClientID
 	}
 	thread, err := s.openThread(c, d.Recipient)

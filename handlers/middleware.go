@@ -72,7 +72,7 @@ func (s *Server) accessLog(c *fiber.Ctx) error {
 	s.Logger.LogAttrs(c.UserContext(), slog.LevelDebug, "request",
 		slog.String("request", requestIDOf(c)), slog.String("method", c.Method()), slog.String("path", loggedPath(c.Path())),
 		slog.Int("status", c.Response().StatusCode()), slog.Duration("took", time.Since(start)),
-		slog.String("ip", c.IP()), slog.Uint64("user", viewer(c).ID))
+		slog.String("ip", clientIP(c)), slog.Uint64("user", viewer(c).ID))
 	return nil
 }
 
@@ -174,9 +174,11 @@ func bounded(c *fiber.Ctx) error {
 }
 
 // sameOrigin refuses what another site makes a browser send, by Fetch-Metadata and Origin. A program sends neither and
-// passes: it has no cookie that somebody else could use.
+// passes: it has no cookie that somebody else could use. Nor has one with an access token, which no page of another site
+// can add to a request without being allowed to.
 func (s *Server) sameOrigin(c *fiber.Ctx) error {
-	if !safe(c) && s.origin.Check(plainRequest(c)) != nil {
+	program := bearing(c) && c.Cookies(s.sessions.name) == ""
+	if !safe(c) && !program && s.origin.Check(plainRequest(c)) != nil {
 		return fiber.ErrForbidden
 	}
 	return c.Next()
@@ -192,8 +194,11 @@ func safe(c *fiber.Ctx) bool {
 }
 
 // ownOrigin refuses WebSockets from other sites. Browsers send Origin with each, and a page of another site may open
-// one with our cookie; so a request without Origin is refused too.
+// one with our cookie; so a request without Origin is refused too, unless it comes under an access token.
 func (s *Server) ownOrigin(c *fiber.Ctx) error {
+	if bearing(c) && c.Get(fiber.HeaderOrigin) == "" {
+		return c.Next()
+	}
 	origin, err := url.Parse(c.Get(fiber.HeaderOrigin))
 	if err != nil || origin.Host == "" || (origin.Scheme != "http" && origin.Scheme != "https") {
 		return fiber.ErrForbidden
@@ -216,7 +221,7 @@ func plainRequest(c *fiber.Ctx) *http.Request {
 	}
 	r := &http.Request{
 		Method: c.Method(), Host: string(c.Context().Host()), Header: header, URL: &url.URL{Path: c.Path()},
-		RemoteAddr: c.IP(), // the audit log has it
+		RemoteAddr: clientIP(c), // the audit log has it
 	}
 	return r.WithContext(c.UserContext())
 }

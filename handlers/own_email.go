@@ -29,7 +29,11 @@ func (s *Server) changeOwnEmail(c *fiber.Ctx) error {
 	if err := parse(c, &form); err != nil {
 		return err
 	}
-	user, err := s.Store.ChangeEmail(c.UserContext(), actor(c), sessionOf(c), chat.EmailChange(form))
+	var user chat.User
+	err := s.guessing(c, viewer(c).Username, func() (err error) {
+		user, err = s.Store.ChangeEmail(c.UserContext(), actor(c), sessionOf(c), chat.EmailChange(form))
+		return err
+	})
 	if err == nil {
 		return answerChange(c, http.StatusOK, ownJSON(user), "/account/email?done=saved")
 	}

@@ -29,7 +29,12 @@ func (s *Server) changeOwnPassword(c *fiber.Ctx) error {
 	if err := parse(c, &form); err != nil {
 		return err
 	}
-	token, session, err := s.Store.ChangePassword(c.UserContext(), actor(c), sessionOf(c), chat.PasswordChange(form))
+	var token string
+	var session chat.Session
+	err := s.guessing(c, viewer(c).Username, func() (err error) {
+		token, session, err = s.Store.ChangePassword(c.UserContext(), actor(c), sessionOf(c), chat.PasswordChange(form))
+		return err
+	})
 	if err == nil {
 		moved := s.sessions.moved(token, session)
 		if err := s.saveSession(c, moved); err != nil {

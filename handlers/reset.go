@@ -48,7 +48,7 @@ func (s *Server) forgot(c *fiber.Ctx) error {
 	}
 	err := error(&chat.Error{Kind: chat.Invalid, Text: "This place sends no mail. Ask an admin of it for a link."})
 	if s.SendsMail {
-		err = s.Store.AskReset(c.UserContext(), form.Email, c.IP())
+		err = s.Store.AskReset(c.UserContext(), form.Email, clientIP(c))
 	}
 	if err == nil {
 		return answerChange(c, http.StatusAccepted, forgotBody{Mail: true, Fields: []string{"email"}}, "/password/forgot?done=asked")
@@ -96,7 +96,7 @@ func (s *Server) reset(c *fiber.Ctx) error {
 		return err
 	}
 	token := c.Params("token")
-	err := s.Store.ResetPassword(c.UserContext(), token, form.Password, c.IP())
+	err := s.Store.ResetPassword(c.UserContext(), token, form.Password, clientIP(c))
 	if err == nil {
 		return answerChange(c, http.StatusNoContent, nil, "/password/changed")
 	}

@@ -27,7 +27,11 @@ const (
 // shapeOf reads what the request asks for. A boosted link and a step back in the history want the whole page. A page's
 // script opens WebSockets, and nobody would see a page that answers one.
 func shapeOf(c *fiber.Ctx) shape {
-	accepted := c.Accepts(fiber.MIMETextHTML, fiber.MIMEApplicationJSON, fiber.MIMEApplicationJSONCharsetUTF8)
+	offers := []string{fiber.MIMETextHTML, fiber.MIMEApplicationJSON, fiber.MIMEApplicationJSONCharsetUTF8}
+	if bearing(c) { // a program, which need not say that it wants no page
+		offers = []string{fiber.MIMEApplicationJSON, fiber.MIMEApplicationJSONCharsetUTF8, fiber.MIMETextHTML}
+	}
+	accepted := c.Accepts(offers...)
 	switch {
 	case strings.HasPrefix(accepted, fiber.MIMEApplicationJSON) || contrib.IsWebSocketUpgrade(c):
 		return program

@@ -8,7 +8,7 @@ import (
 // routes is every URL of Parley. Middleware stands before what it guards.
 func (s *Server) routes() {
 	a := s.app
-	a.Use(prepared, s.measured, s.leaving, s.accessLog, s.contain)
+	a.Use(prepared, s.addressed, s.measured, s.leaving, s.accessLog, s.contain)
 	a.Get("/healthz", alive)
 	a.Get("/readyz", s.ready)
 	a.Get(static.Prefix+":name", asset)
@@ -23,7 +23,7 @@ func (s *Server) routes() {
 	a.Post("/login/passkey", s.askPasskey)
 	a.Post("/logout", s.logout)
 	a.Get("/password/forgot", s.showForgot)
-	a.Post("/password/forgot", s.forgot)
+	a.Post("/password/forgot", s.throttled(forgets), s.forgot)
 	a.Get("/password/changed", passwordChanged)
 	a.Get(views.ResetPath+":token", s.showReset)
 	a.Post(views.ResetPath+":token", s.reset)
@@ -69,6 +69,9 @@ func (s *Server) routes() {
 	a.Delete("/account/blocks/:username", s.deleteBlock)
 	a.Get("/account/reports", s.listOwnReports)
 	a.Get("/account/activity", s.showActivity)
+	a.Get("/account/tokens", s.listTokens)
+	a.Post("/account/tokens", s.createToken)
+	a.Post("/account/tokens/:id/revoke", s.revokeToken)
 
 	a.Use("/admin", s.signedIn, adminOnly, s.noticed, s.countReports)
 	a.Get("/admin", adminHome)
@@ -99,5 +102,5 @@ func (s *Server) routes() {
 	a.Get("/admin/live", s.showLive)
 	a.Get("/admin/pprof/:name", s.takeProfile)
 
-	a.Get("/ws", handshake, s.signedIn, s.ownOrigin, s.openWindow)
+	a.Get("/ws", handshake, s.signedIn, s.ownOrigin, s.throttled(windowsOf, windowsFrom), s.openWindow)
 }

@@ -117,6 +117,9 @@ func table(message string) []entry {
 		{"DELETE", "/account/blocks/:username", "/account/blocks/bob", form(), all(204), all(204), mustSignIn("")},
 		{"GET", "/account/reports", "", nil, all(200), all(200), mustSignIn("/account/reports")},
 		{"GET", "/account/activity", "", nil, all(200), all(200), mustSignIn("/account/activity")},
+		{"GET", "/account/tokens", "", nil, all(200), all(200), mustSignIn("/account/tokens")},
+		{"POST", "/account/tokens", "", form("name", "x", "scope", "read", "days", "30", "current_password", "wrong"), all(422), all(422), mustSignIn("")},
+		{"POST", "/account/tokens/:id/revoke", "/account/tokens/99/revoke", nil, all(404), all(404), mustSignIn("")},
 		{"GET", "/ws", "", nil, all(426), all(426), all(426)},
 		{"POST", "/logout", "", form(), left, left, left},
 	}

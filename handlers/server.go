@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"sync"
 	"sync/atomic"
@@ -19,22 +20,26 @@ import (
 	"parley/db/chat"
 	"parley/handlers/fanout"
 	"parley/handlers/hub"
+	"parley/handlers/throttle"
 	"parley/handlers/trace"
 )
 
-// Config is what a Server is made of. BaseURL and Traces may be nil, Node and MetricsToken empty; everything else is needed.
+// Config is what a Server is made of. BaseURL, Traces and Throttle may be nil, Node, MetricsToken and
+// TrustedProxies empty; everything else is needed.
 type Config struct {
 	Store          *chat.Store
 	Fanout         fanout.Fanout
 	Logger         *slog.Logger
-	BaseURL        *url.URL       // the public address: cookies are Secure where it is https, and its origin counts as ours
-	MessagesToLoad int            // how many messages a conversation shows at first
-	TimeZone       *time.Location // for whoever's browser hasn't said its own
-	Node           string         // this node's name, for admins who have several
-	Traces         *trace.Book    // what the Store tells of messages' ways; default: one of its own, which the Store doesn't know
-	MetricsToken   string         // what Prometheus has to show; where it is empty, /metrics is on its own address alone
-	SendsMail      bool           // mail goes out, so a forgotten password needs no admin
-	LinkBase       string         // what links begin with that leave Parley: scheme and host, never those of a request
+	BaseURL        *url.URL           // the public address: cookies are Secure where it is https, and its origin counts as ours
+	MessagesToLoad int                // how many messages a conversation shows at first
+	TimeZone       *time.Location     // for whoever's browser hasn't said its own
+	Node           string             // this node's name, for admins who have several
+	Traces         *trace.Book        // what the Store tells of messages' ways; default: one of its own, which the Store doesn't know
+	MetricsToken   string             // what Prometheus has to show; where it is empty, /metrics is on its own address alone
+	SendsMail      bool               // mail goes out, so a forgotten password needs no admin
+	LinkBase       string             // what links begin with that leave Parley: scheme and host, never those of a request
+	TrustedProxies []netip.Prefix     // whose word of where a request comes from is taken
+	Throttle       *throttle.Throttle // counts how often things are done; nil: everything may be done as often as anybody likes
 }
 
 // Server answers requests and holds this node's windows.
@@ -50,6 +55,7 @@ type Server struct {
 	origin   *http.CrossOriginProtection
 	pages    *pageMemory // nil with several nodes
 	draining atomic.Bool
+	misled   atomic.Bool // a proxy that isn't trusted was noted
 	stopPing context.CancelFunc
 	stopping <-chan struct{} // closed when Shutdown begins
 	pings    sync.WaitGroup
@@ -85,6 +91,7 @@ func New(c Config) *Server {
 		c.Traces = trace.New(trace.Steps)
 	}
 	s := &Server{Config: c, hub: hub.New()}
+	s.hub.Limit(maxWindows)
 	s.checker = newChecker(s)
 	s.sessions = newSessionStore(c.Store, c.BaseURL != nil && c.BaseURL.Scheme == "https")
 	s.origin = ownOrigins(c.BaseURL)

@@ -134,8 +134,11 @@ func (s *Server) saveSession(c *fiber.Ctx, session *sessions.Session) error {
 	return nil
 }
 
-// identify finds out who asks.
+// identify finds out who asks: a person by their session's cookie, or their program by an access token.
 func (s *Server) identify(c *fiber.Ctx) error {
+	if bearing(c) {
+		return s.identifyProgram(c)
+	}
 	session, err := s.sessions.open(c.UserContext(), c.Cookies(s.sessions.name))
 	if err != nil {
 		return err
@@ -202,19 +205,30 @@ func (s *Server) login(c *fiber.Ctx) error {
 	if err := parse(c, &form); err != nil {
 		return err
 	}
-	user, err := s.Store.Authenticate(c.UserContext(), form.Username, form.Password)
-	if chat.KindOf(err) == chat.Denied {
-		if fault := s.Store.SignInFailed(c.UserContext(), form.Username, c.IP()); fault != nil {
-			err = fault
-		}
-	}
-	if kind := chat.KindOf(err); shapeOf(c) != program && (kind == chat.Denied || kind == chat.Unavailable) {
+	var user chat.User
+	err := s.guessing(c, form.Username, func() (err error) {
+		user, err = s.authenticate(c, form.Username, form.Password)
+		return err
+	})
+	if refused := err != nil && (problemOf(c, err).Status < http.StatusInternalServerError || chat.KindOf(err) == chat.Unavailable); refused && shapeOf(c) != program {
+		announceWait(c, err)
 		return s.showRefusedLogin(c, err, views.Login{Username: form.Username, Next: localPath(form.Next)})
 	}
 	if err != nil {
 		return err
 	}
 	return s.startSession(c, user, afterLogin(localPath(form.Next)))
+}
+
+// authenticate is Store.Authenticate, with a line in the audit log for what fails.
+func (s *Server) authenticate(c *fiber.Ctx, username, password string) (chat.User, error) {
+	user, err := s.Store.Authenticate(c.UserContext(), username, password)
+	if chat.KindOf(err) == chat.Denied {
+		if fault := s.Store.SignInFailed(c.UserContext(), username, clientIP(c)); fault != nil {
+			return user, fault
+		}
+	}
+	return user, err
 }
 
 // showRefusedLogin answers with the form, and with what was typed but for the password.
@@ -245,7 +259,7 @@ func (s *Server) openSession(c *fiber.Ctx, user chat.User, next string) error {
 	session := sessions.NewSession(s.sessions, s.sessions.name)
 	options := s.sessions.options
 	session.Options = &options
-	session.Values[signInValue] = signIn{user, chat.Device{UserAgent: c.Get(fiber.HeaderUserAgent), IP: c.IP()}}
+	session.Values[signInValue] = signIn{user, chat.Device{UserAgent: c.Get(fiber.HeaderUserAgent), IP: clientIP(c)}}
 	started := cookieWriter{header: http.Header{}}
 	if err := session.Save(plainRequest(c), started); err != nil {
 		return err
@@ -255,6 +269,7 @@ func (s *Server) openSession(c *fiber.Ctx, user chat.User, next string) error {
 			return err
 		}
 	}
+	s.rememberBrowser(c, started, user)
 	started.send(c)
 	if shapeOf(c) == program {
 		return c.JSON(userJSON(user))

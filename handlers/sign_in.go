@@ -110,7 +110,7 @@ func (s *Server) finishSignIn(c *fiber.Ctx) error {
 
 func (s *Server) finishBy(c *fiber.Ctx, token, code, credential string) (chat.User, chat.FactorKind, error) {
 	if credential == "" {
-		return s.Store.FinishSignIn(c.UserContext(), token, code, c.IP())
+		return s.Store.FinishSignIn(c.UserContext(), token, code, clientIP(c))
 	}
 	user, err := s.finishByPasskey(c, token, credential)
 	return user, chat.FactorPasskey, err
@@ -145,7 +145,7 @@ func (s *Server) finishByPasskey(c *fiber.Ctx, token, credential string) (chat.U
 	use, err := site.Check(state, answer, p, have)
 	if err != nil {
 		s.Logger.DebugContext(ctx, "A passkey was refused.", "request", requestIDOf(c), "error", err)
-		return chat.User{}, s.Store.RefusePasskey(ctx, p, c.IP())
+		return chat.User{}, s.Store.RefusePasskey(ctx, p, clientIP(c))
 	}
-	return s.Store.FinishSignInByPasskey(ctx, token, use, c.IP())
+	return s.Store.FinishSignInByPasskey(ctx, token, use, clientIP(c))
 }

@@ -51,6 +51,11 @@ func (s *Server) listUsers(c *fiber.Ctx) error {
 		return err
 	}
 	q := chat.UserQuery{Search: c.Query("q"), After: c.Query("after"), Limit: n}
+	if q.Search != "" {
+		if err := s.take(c, searches, byPerson(c)); err != nil {
+			return s.searchRefused(c, q.Search, err)
+		}
+	}
 	found, err := s.Store.Users(c.UserContext(), viewer(c), q)
 	if err != nil {
 		return err
@@ -58,6 +63,16 @@ func (s *Server) listUsers(c *fiber.Ctx) error {
 	next := pageAfter(c, found.Next, "q", "limit")
 	d := views.Directory{Viewing: s.viewing(c), Search: q.Search, Users: found.Items, Next: next}
 	return s.respondInApp(c, http.StatusOK, pane{title: "People", content: views.DirectoryPane(d)}, listJSON(found.Items, next, userJSON))
+}
+
+// searchRefused gives the search back with what was typed.
+func (s *Server) searchRefused(c *fiber.Ctx, typed string, err error) error {
+	if shapeOf(c) == program {
+		return err
+	}
+	announceWait(c, err)
+	d := views.Directory{Viewing: s.viewing(c), Search: typed, Error: err.Error()}
+	return s.respondInApp(c, problemOf(c, err).Status, pane{title: "People", content: views.DirectoryPane(d)}, nil)
 }
 
 func (s *Server) showUser(c *fiber.Ctx) error {

@@ -43,6 +43,12 @@ type Conversation struct {
 	Blocked uint8
 }
 
+type KnownBrowser struct {
+	UserID uint64
+	Hash   []byte
+	SeenAt time.Time
+}
+
 type Link struct {
 	UserID    uint64
 	Kind      string
@@ -146,6 +152,18 @@ type SignIn struct {
 	PasswordKey []byte
 	Tries       uint32
 	ExpiresAt   time.Time
+}
+
+type Token struct {
+	ID        uint64
+	Hash      []byte
+	UserID    uint64
+	Name      string
+	Scope     string
+	CreatedAt time.Time
+	ExpiresAt sql.NullTime
+	UsedAt    sql.NullTime
+	UsedIp    string
 }
 
 type Totp struct {

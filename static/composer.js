@@ -108,7 +108,7 @@ async function sendLeftBehind(recipient) {
     const headers = { "Content-Type": "application/json", Accept: "application/json" };
     const body = JSON.stringify({ recipient, body: message.body, client_id: message.id });
     const answer = await fetch("/messages", { method: "POST", headers, body }).catch(() => undefined);
-    if (!answer || answer.status === 401 || answer.status >= 500) return;
+    if (!answer || answer.status === 401 || answer.status === TOO_FAST || answer.status >= 500) return;
     if (!answer.ok) refused.push(message);
   }
   if (thread()?.dataset.with === recipient) return; // it was opened meanwhile, and keeps its own account
@@ -186,14 +186,35 @@ function pressed(event) {
 const reason = (html) =>
   new DOMParser().parseFromString(html ?? "", "text/html").querySelector("[role=alert]")?.textContent?.trim() ?? "";
 
+/** The status of what was sent faster than the server takes it. It says when to try again. */
+const TOO_FAST = 429;
+
+/** @type {number | undefined} */
+let waiting;
+
+/**
+ * Sends again after the time that the server asks for, once for all that wait.
+ * @param {number} seconds
+ */
+function retryAfter(seconds) {
+  waiting ??= setTimeout(() => {
+    waiting = undefined;
+    retryUnsent();
+  }, 1000 * seconds);
+}
+
 /** @param {Event} event */
 function failed(event) {
   const form = event.target;
   if (!(form instanceof HTMLFormElement) || !form.matches(".pending")) return;
   const ctx = /** @type {CustomEvent} */ (event).detail.ctx;
   const status = ctx?.response?.status ?? 0;
-  const again = status === 0 || status >= 500;
+  const again = status === 0 || status === TOO_FAST || status >= 500;
   form.dataset.again = again ? "yes" : "no";
+  if (status === TOO_FAST) {
+    retryAfter(Number(ctx.response.headers.get("Retry-After")) || 1);
+    return show(form, "Not sent yet, as you are sending very fast. It goes out by itself in a moment.", true);
+  }
   show(form, again ? "Not sent yet. Parley couldn’t be reached." : `Not sent. ${reason(ctx?.text)}`, true);
 }
 

@@ -797,7 +797,7 @@ func accountActions(a chat.Account) templ.Component {
 			templ_7745c5c3_Var29 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 44, "<section aria-labelledby=\"access\"><h2 id=\"access\">Access</h2><p class=\"hint\">Ending the sessions signs this person out on every device. Disabling the account does that too and lets nobody sign in with it until it is enabled again; messages stay. A password link lets whoever follows it choose a new password for the account: pass it on to this person alone. Whoever lost their second factor can sign in after it is removed here; make sure first that it is they who ask.</p><div class=\"actions\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 44, "<section aria-labelledby=\"access\"><h2 id=\"access\">Access</h2><p class=\"hint\">Ending the sessions signs this person out on every device and revokes their access tokens. Disabling the account does that too and lets nobody sign in with it until it is enabled again; messages stay. A password link lets whoever follows it choose a new password for the account: pass it on to this person alone. Whoever lost their second factor can sign in after it is removed here; make sure first that it is they who ask.</p><div class=\"actions\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -201,7 +201,13 @@ func goldens() map[string]templ.Component {
 		"link-ended":         LinkEnded("This link doesn't work any more.", "/password/forgot", "Ask for another link"),
 		"confirm":            ConfirmForm(chat.Confirmation{User: bob, Email: `"<b>"@example.org`}, ConfirmPath+"a-token", "Another account has it."),
 		"confirmed":          Confirmed(),
-		"titled":             In(Titled("Bob"), Profile(viewing, bob, false)),
+		"tokens":             OwnTokens(tokens()),
+		"tokens-none":        OwnTokens(TokenList{Viewing: viewing, Done: true}),
+		"tokens-made":        OwnTokens(TokenList{Viewing: viewing, Tokens: tokens().Tokens[:1], Made: "parley_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG000000"}),
+		"tokens-refused": OwnTokens(TokenList{Viewing: viewing, Typed: chat.NewToken{Name: `<b>"`, Scope: "write", Days: chat.TokenForever}, Error: "The token wasn't made.", Errors: map[string][]string{
+			"name": {"Choose another name."}, "scope": {"Choose what the token may do."}, "days": {"Choose how long."}, "current_password": {"This isn't your present password."}}}),
+		"directory-throttled": DirectoryPane(Directory{Viewing: viewing, Search: `b "x"`, Error: "You are searching faster than Parley looks. Try again in a second."}),
+		"titled":              In(Titled("Bob"), Profile(viewing, bob, false)),
 	}
 }
 
@@ -254,6 +260,14 @@ func waiting(n int, component templ.Component) templ.Component {
 	return templ.ComponentFunc(func(ctx context.Context, w io.Writer) error {
 		return component.Render(WaitingReports(ctx, n), w)
 	})
+}
+
+// tokens is one of each kind.
+func tokens() TokenList {
+	return TokenList{Viewing: viewing, Tokens: []chat.Token{
+		{ID: 12, Name: "A <b>bot</b>", Scope: chat.ScopeWrite, CreatedAt: at("2026-11-20 10:00:00"), UsedAt: at("2026-11-23 09:59:00"), UsedIP: "2001:db8::1"},
+		{ID: 7, Name: "نسخ احتياطي", Scope: chat.ScopeRead, CreatedAt: at("2026-08-20 10:00:00"), ExpiresAt: at("2026-11-18 10:00:00")},
+	}}
 }
 
 // degraded shows an admin page on a node that does without word of others.

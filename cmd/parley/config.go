@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"net/url"
 	"os"
 	"strings"
@@ -35,6 +36,8 @@ type settings struct {
 	AuditFor       int           `default:"0" placeholder:"DAYS" help:"How many days the audit log is kept; 0 keeps it for ever."`
 	DrainFor       time.Duration `default:"0s" help:"How long Parley still serves after it was told to stop, with /readyz saying 503, so that a proxy that asks there sends nothing more; such as 5s."`
 	TimeZone       string        `default:"UTC" placeholder:"ZONE" help:"The time zone for people whose browser doesn't tell its own, such as Europe/Berlin."`
+	TrustedProxies string        `placeholder:"NETWORKS" help:"The proxies in front of Parley, such as '127.0.0.1 10.0.0.0/8'. Theirs is the word, in X-Forwarded-For or Forwarded, on where a request comes from. Unset: every request comes from whoever connects."`
+	Throttle       string        `default:"on" enum:"on,off" help:"on: nobody signs in, sends, searches or opens windows faster than people do. off: everybody does as fast as they can, which is for measuring alone."`
 	MetricsAddr    string        `placeholder:"ADDR" help:"Where Prometheus finds /metrics, such as 127.0.0.1:9180: an address of its own, which only Prometheus should reach. Unset: none."`
 	MetricsToken   string        `placeholder:"TOKEN" help:"A secret of at least 16 characters. With it, /metrics is on the address above too, for whoever sends 'Authorization: Bearer TOKEN'. Better a variable than a flag, which other users of the machine can read."`
 	LogLevel       slog.Level    `default:"info" help:"debug (with every request), info, warn or error."`
@@ -207,6 +210,9 @@ func (s settings) check() error {
 			return err
 		}
 	}
+	if _, err := s.trustedProxies(); err != nil {
+		return err
+	}
 	if s.MetricsToken != "" && len(s.MetricsToken) < 16 {
 		return errors.New("metrics-token has at least 16 characters; openssl rand -hex 16 makes one")
 	}
@@ -223,6 +229,21 @@ func (s settings) sessionAtMost() time.Duration {
 		return -1
 	}
 	return s.SessionAtMost
+}
+
+// trustedProxies reads networks and single addresses, separated by spaces or commas.
+func (s settings) trustedProxies() (all []netip.Prefix, _ error) {
+	for _, text := range strings.FieldsFunc(s.TrustedProxies, func(r rune) bool { return r == ' ' || r == ',' }) {
+		prefix, err := netip.ParsePrefix(text)
+		if one, single := netip.ParseAddr(text); single == nil {
+			prefix, err = netip.PrefixFrom(one, one.BitLen()), nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("trusted-proxies is a list of addresses and networks such as '127.0.0.1 10.0.0.0/8 fd00::/8'; %q is none", text)
+		}
+		all = append(all, prefix.Masked())
+	}
+	return all, nil
 }
 
 func (s settings) baseURL() (*url.URL, error) {

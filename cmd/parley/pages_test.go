@@ -10,6 +10,7 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+	"github.com/google/uuid"
 
 	"parley/db/chat"
 	"parley/db/dbtest"
@@ -176,6 +177,15 @@ var signedInPages = []visit{
 	{name: "activity", path: "/account/activity"},
 	{name: "admin-reports-none", path: "/admin/reports"},
 	{name: "admin-audit-none", path: "/admin/audit?user=bob&action=place.set"},
+	{name: "own-tokens", path: "/account/tokens"},
+	{name: "own-tokens-refused", path: "/account/tokens", then: func(b *browser) {
+		b.makeToken("Backup", "wrong password")
+		b.run(chromedp.WaitVisible(chromedp.CSS(`#main .error`)))
+	}},
+	{name: "own-tokens-made", path: "/account/tokens", then: func(b *browser) {
+		b.makeToken(uuid.NewString(), password)
+		b.run(chromedp.WaitVisible(chromedp.CSS(`#main .made`)))
+	}},
 	{name: "admin-settings", path: "/admin/place"},
 	{name: "message", path: "/messages/1-1"},
 	{name: "not-found", path: "/nothing/here"},
@@ -204,6 +214,15 @@ var signedInPages = []visit{
 	{name: "admin-live", path: "/admin/live", then: func(b *browser) {
 		b.shows("the plots, which come by themselves", `document.querySelectorAll("#live polyline").length > 5`)
 	}},
+}
+
+func (b *browser) makeToken(name, password string) {
+	b.t.Helper()
+	b.run(
+		chromedp.SendKeys(chromedp.CSS(`#main input[name=name]`), name),
+		chromedp.SendKeys(chromedp.CSS(`#main input[name=current_password]`), password),
+		chromedp.Submit(chromedp.CSS(`#main form.fields`)),
+	)
 }
 
 // TestEveryPage looks at every page as people do: axe finds nothing and the browser has nothing to complain of (the

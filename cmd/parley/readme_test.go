@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/json"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,13 +28,46 @@ func TestReadmeExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, "a push", func() bool {
-		bob.send("alice", "Hello, program") // again and again: nothing says when the follower listens
+		bob.do(http.MethodPost, "/messages", map[string]string{"recipient": "alice", "body": "Hello, program"}) // again and again: nothing says when the follower listens
 		return strings.Contains(out.String(), `{"type":"message","id":"1-`)
 	}, out.String)
 	_ = shell.Wait() // curl says that its time is over
 	for _, want := range []string{`{"username":"alice"`, `"body":"Hello from a program"`, `"next":null`, `"client_id":"f81d4fae-7dec-41d0-a765-00a0c91e6bf6"`} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the example printed no %s:\n%s", want, out)
+		}
+	}
+}
+
+// TestReadmeTokens makes a token by the README's command, and uses it by the other.
+func TestReadmeTokens(t *testing.T) {
+	server, store := startOn(t)
+	addPeople(t, store, "alice", "bob")
+	bob := clientFor(t, server.url(""), "bob")
+	login := "parley() { curl -sS -b cookies -c cookies -H 'Accept: application/json' \"$@\"; }\nBASE=" + server.url("") + "\n" +
+		`parley $BASE/login -d username=alice -d password="$PASSWORD" >/dev/null` + "\n"
+	making := exec.Command("bash", "-euc", login+fromReadme(t, "make a token"))
+	making.Dir, making.Env = t.TempDir(), append(os.Environ(), "PASSWORD="+password)
+	out, err := making.CombinedOutput()
+	var made struct{ Token string }
+	if err != nil || json.Unmarshal(out, &made) != nil || made.Token == "" {
+		t.Fatalf("%v: %s", err, out)
+	}
+	shell := exec.Command("bash", "-euc", strings.ReplaceAll(fromReadme(t, "with a token"), "http://127.0.0.1:8080", server.url("")))
+	shell.Dir, shell.Env = t.TempDir(), append(os.Environ(), "TOKEN="+made.Token)
+	said := &syncBuffer{}
+	shell.Stdout, shell.Stderr = said, said
+	if err := shell.Start(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "a push", func() bool {
+		bob.do(http.MethodPost, "/messages", map[string]string{"recipient": "alice", "body": "Hello, bot"}) // again and again: nothing says when the follower listens
+		return strings.Contains(said.String(), `{"type":"message","id":"1-`)
+	}, said.String)
+	_ = shell.Wait() // curl says that its time is over
+	for _, want := range []string{`{"username":"alice"`, `"body":"Hello from a bot"`, `{"conversation":{"with":{"username":"bob"`} {
+		if !strings.Contains(said.String(), want) {
+			t.Errorf("the example printed no %s:\n%s", want, said)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"parley/db/chat"
 	"parley/handlers"
 	"parley/handlers/fanout"
+	"parley/handlers/throttle"
 	"parley/handlers/trace"
 )
 
@@ -46,6 +47,11 @@ func (cmd serveCmd) serve(ctx context.Context, p *program, database *db.Cluster,
 		return err
 	}
 	defer nodes.Close()
+	limits, forget, err := p.throttle()
+	if err != nil {
+		return err
+	}
+	defer forget()
 	base, err := p.set.linkBase(listener)
 	if err != nil {
 		return err
@@ -54,7 +60,7 @@ func (cmd serveCmd) serve(ctx context.Context, p *program, database *db.Cluster,
 	if err != nil {
 		return err
 	}
-	server, store, err := p.server(database, nodes, base)
+	server, store, err := p.server(database, nodes, limits, base)
 	if err != nil {
 		return err
 	}
@@ -110,13 +116,32 @@ func (p *program) fanout() (fanout.Fanout, error) {
 	return fanout.NewRedis(p.set.RedisURL, p.nodeName(), p.log)
 }
 
+// throttle counts how often things are done: nil for as often as anybody likes. With several nodes they count together.
+func (p *program) throttle() (_ *throttle.Throttle, end func(), _ error) {
+	if p.set.Throttle == "off" {
+		return nil, func() {}, nil
+	}
+	if p.set.RedisURL == "" {
+		return throttle.New(), func() {}, nil
+	}
+	client, err := fanout.Client(p.set.RedisURL)
+	if err != nil {
+		return nil, nil, err
+	}
+	return throttle.NewShared(client, p.log), func() { _ = client.Close() }, nil // what it can't close is gone already
+}
+
 // server puts the layers together.
-func (p *program) server(database *db.Cluster, nodes fanout.Fanout, linkBase string) (*handlers.Server, *chat.Store, error) {
+func (p *program) server(database *db.Cluster, nodes fanout.Fanout, limits *throttle.Throttle, linkBase string) (*handlers.Server, *chat.Store, error) {
 	base, err := p.set.baseURL()
 	if err != nil {
 		return nil, nil, err
 	}
 	zone, err := time.LoadLocation(p.set.TimeZone)
+	if err != nil {
+		return nil, nil, err
+	}
+	proxies, err := p.set.trustedProxies()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -126,7 +151,8 @@ func (p *program) server(database *db.Cluster, nodes fanout.Fanout, linkBase str
 	})
 	return handlers.New(handlers.Config{
 		Store: store, Fanout: nodes, Logger: p.log, BaseURL: base, MessagesToLoad: p.set.MessagesToLoad, TimeZone: zone,
-		SendsMail: p.set.SMTPURL != "", LinkBase: linkBase, MetricsToken: p.set.MetricsToken, Node: p.nodeName(), Traces: traces,
+		SendsMail: p.set.SMTPURL != "", LinkBase: linkBase, Throttle: limits, TrustedProxies: proxies,
+		MetricsToken: p.set.MetricsToken, Node: p.nodeName(), Traces: traces,
 	}), store, nil
 }
 

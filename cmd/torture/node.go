@@ -56,7 +56,7 @@ func (w *world) newNode(number int) (n *node, err error) {
 func (n *node) start(ctx context.Context) error {
 	env := []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + n.dir, "GORACE=halt_on_error=0",
-		"PARLEY_ADDR=" + address(n.port), "PARLEY_DATA_DIR=" + n.dir, "PARLEY_LOG_FORMAT=json",
+		"PARLEY_ADDR=" + address(n.port), "PARLEY_DATA_DIR=" + n.dir, "PARLEY_LOG_FORMAT=json", "PARLEY_THROTTLE=off",
 		"PARLEY_DATABASE_URL=" + n.w.database.dsn(n.database),
 	}
 	if n.metrics > 0 {

@@ -175,7 +175,7 @@ func (s *Store) hashIfAny(ctx context.Context, password string) (string, error) 
 	return s.hash(ctx, password)
 }
 
-// DisableUser keeps somebody out until EnableUser: their sessions end, they can't sign in and aren't in the directory.
+// DisableUser keeps somebody out until EnableUser: their sessions end, their access tokens are revoked, they can't sign in and aren't in the directory.
 // Their messages stay. The last active admin can't be disabled. It is no error when the account is disabled already.
 func (s *Store) DisableUser(ctx context.Context, actor Actor, username string) (Account, error) {
 	return s.change(ctx, actor, username, func(ctx context.Context, c *change) error {
@@ -209,7 +209,7 @@ func (s *Store) EnableUser(ctx context.Context, actor Actor, username string) (A
 	})
 }
 
-// EndSessions signs somebody out everywhere.
+// EndSessions signs somebody out everywhere, and revokes their access tokens.
 func (s *Store) EndSessions(ctx context.Context, actor Actor, username string) (Account, error) {
 	return s.change(ctx, actor, username, func(ctx context.Context, c *change) error {
 		if err := c.endSessions(ctx); err != nil {
@@ -254,6 +254,9 @@ func (s *Store) change(ctx context.Context, actor Actor, username string, f func
 
 func (c *change) endSessions(ctx context.Context) error {
 	c.ended = true
+	if _, err := c.q.DeleteUserTokens(ctx, c.user.ID); err != nil { // one may have been made by whoever is to be kept out
+		return err
+	}
 	_, err := c.q.DeleteUserSessions(ctx, c.user.ID)
 	return err
 }

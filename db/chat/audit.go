@@ -53,6 +53,9 @@ const (
 	AuditReport       AuditAction = "report.create" // of a message, to the admins
 	AuditCloseReport  AuditAction = "report.close"
 	AuditExported     AuditAction = "audit.export"
+
+	AuditCreateToken AuditAction = "token.create"
+	AuditRevokeToken AuditAction = "token.revoke"
 )
 
 // AuditEvent is one line of the audit log: who did what to whom. It is written in the transaction of what it tells of,

@@ -112,15 +112,11 @@ func (s *Store) confirmPassword(ctx context.Context, actor Actor, password strin
 	if err != nil {
 		return "", fault(err, nothingHere)
 	}
-	release, err := s.hashingSlot(ctx)
-	if err != nil {
-		return "", err
+	own, err := s.isOwnPassword(ctx, actor, row, password)
+	if err == nil && !own {
+		err = notOwnPassword()
 	}
-	defer release()
-	if !passwordMatches(row.PasswordHash, password) {
-		return "", notOwnPassword()
-	}
-	return row.PasswordHash, nil
+	return row.PasswordHash, err
 }
 
 func notOwnPassword() error {

@@ -56,6 +56,9 @@ func usernameKey(username string) []byte {
 	return []byte(canonical(username))
 }
 
+// CanonicalUsername is the same for all ways to write one person's username. What is too long for any name gives "".
+func CanonicalUsername(username string) string { return string(usernameKey(username)) }
+
 // searchKey is cut where the column ends: the rest of so long a name can't be searched.
 func searchKey(username, displayName string) []byte {
 	key := canonical(username + " " + displayName)

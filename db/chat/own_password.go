@@ -62,21 +62,29 @@ func (s *Store) checkPasswordChange(ctx context.Context, actor Actor, row querie
 	return f.err(nothingChanged)
 }
 
-// checkCurrent finds out whether it is still the owner who sits there, before what signing in rests on is changed: OWASP
-// ASVS 5.0, 7.5.1. Every such change asks here.
-func (s *Store) checkCurrent(ctx context.Context, f fields, actor Actor, row queries.User, password string) error {
+// isOwnPassword finds out whether it is still the owner who sits there, before what signing in rests on is changed: OWASP
+// ASVS 5.0, 7.5.1. Every such change asks here. What it builds on is the hash in row, so a transaction that follows sees to
+// it that the account still has that one.
+func (s *Store) isOwnPassword(ctx context.Context, actor Actor, row queries.User, password string) (bool, error) {
 	release, err := s.hashingSlot(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	matches := passwordMatches(row.PasswordHash, password)
 	release()
 	if matches {
-		return nil
+		return true, nil
 	}
-	f.merge(wrongCurrent())
 	err = record(ctx, s.q, s.now(), actor, deed{action: AuditWrongPassword, subject: row.ID})
-	return fault(err, "")
+	return false, fault(err, "")
+}
+
+func (s *Store) checkCurrent(ctx context.Context, f fields, actor Actor, row queries.User, password string) error {
+	own, err := s.isOwnPassword(ctx, actor, row, password)
+	if err == nil && !own {
+		f.merge(wrongCurrent())
+	}
+	return err
 }
 
 func wrongCurrent() fields {

@@ -11,12 +11,13 @@ import (
 	"parley/queries"
 )
 
-// Session is one sign-in of one user in one browser or program.
+// Session is one sign-in of one user in one browser or program, or what an access token stands for.
 type Session struct {
-	Hash      []byte // SHA-256 of the token, the session's name on the server
-	User      User   // as far as requests need to know: without e-mail address and times
-	ExpiresAt time.Time
-	Renewed   bool // this look-up moved ExpiresAt on, so a cookie that carries the token should follow
+	Hash      []byte    // SHA-256 of the token, the session's name on the server
+	User      User      // as far as requests need to know: without e-mail address and times
+	Scope     Scope     // what an access token may do; "" for a sign-in, which may do all that its user may
+	ExpiresAt time.Time // zero for an access token that doesn't expire
+	Renewed   bool      // this look-up moved ExpiresAt on, so a cookie that carries the token should follow
 }
 
 // Device is what the server sees of whoever signs in.
@@ -122,9 +123,16 @@ func (s *Store) SessionByToken(ctx context.Context, token string) (Session, erro
 	return s.renew(ctx, session, row.CreatedAt, now)
 }
 
-// SessionOpen says whether a session that SessionByToken found is still open, whatever is remembered of it.
+// SessionOpen says whether a session that SessionByToken or SessionByAccessToken found is still open, whatever is
+// remembered of it.
 func (s *Store) SessionOpen(ctx context.Context, session Session) (bool, error) {
-	_, found, err := s.sessions.get(ctx, session.Hash)
+	var found bool
+	var err error
+	if session.Scope != "" {
+		_, found, err = s.tokens.get(ctx, session.Hash)
+	} else {
+		_, found, err = s.sessions.get(ctx, session.Hash)
+	}
 	return found, fault(err, "")
 }
 
@@ -176,6 +184,9 @@ func (s *Store) endSession(ctx context.Context, session Session, out *Actor) err
 func (s *Store) SessionEnded(user uint64, hash []byte) {
 	s.sessions.memory.forget(func(_ string, row queries.SessionsByHashRow) bool {
 		return row.ID == user && (len(hash) == 0 || bytes.Equal(row.IDHash, hash))
+	})
+	s.tokens.memory.forget(func(_ string, row queries.TokensByHashRow) bool {
+		return row.ID == user && (len(hash) == 0 || bytes.Equal(row.Hash, hash))
 	})
 }
 

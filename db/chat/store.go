@@ -49,6 +49,7 @@ type Store struct {
 	lanes     sync.Map // *sql.DB, a home, to its lanes
 	held      *held
 	sessions  *lookup[queries.SessionsByHashRow]
+	tokens    *lookup[queries.TokensByHashRow]
 	people    *lookup[queries.User]
 	standings *lookup[queries.Standing]
 	recent    recent
@@ -107,8 +108,13 @@ func (s *Store) makeLookups(recall time.Duration) {
 	patience := func() time.Duration { return s.patience }
 	s.sessions = newLookup(recall, patience, func(row queries.SessionsByHashRow) []byte { return row.IDHash },
 		s.liveSessions)
+	s.tokens = newLookup(recall, patience, func(row queries.TokensByHashRow) []byte { return row.Hash },
+		func(ctx context.Context, hashes [][]byte) ([]queries.TokensByHashRow, error) {
+			return s.q.TokensByHash(ctx, queries.TokensByHashParams{Hashes: hashes, Now: nullTime(s.now())})
+		})
 	s.people = newLookup(recall, patience, func(row queries.User) []byte { return row.UsernameKey }, s.q.UsersByKey)
 	s.standings = newLookup(never, patience, func(row queries.Standing) []byte { return standingKey(row.UserID, row.ConversationID) }, s.findStandings)
+	s.tokens.group.sizes = s.counts.lookupGroups
 	s.sessions.group.sizes, s.people.group.sizes, s.standings.group.sizes = s.counts.lookupGroups, s.counts.lookupGroups, s.counts.lookupGroups
 }
 

@@ -70,6 +70,10 @@ func CheckRedisURL(address string) error {
 	return client.Close()
 }
 
+// Client is a connection to the Redis that a URL names, with the same settings as the Fanout's own, for what else is kept
+// there. It dials when it is first used, and each exchange fails within a second.
+func Client(address string) (redis.UniversalClient, error) { return connect(address) }
+
 // NewRedis makes a Fanout over the Redis that a URL names: redis://, rediss:// with TLS or unix://; several nodes of a
 // cluster are given by addr parameters. The name is what other nodes' logs call this one. It does not wait for Redis, which
 // may be away and come back at any time. The only error is that of a bad URL.

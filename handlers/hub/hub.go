@@ -16,6 +16,7 @@ type Hub struct {
 	mu      sync.RWMutex
 	windows map[uint64]map[*Window]struct{}
 	added   uint64 // how many windows there have been
+	most    int    // windows of one user; 0: any number
 	stopped bool
 	empty   chan struct{} // closed when the Hub was stopped and the last window is gone
 
@@ -33,6 +34,10 @@ func New() *Hub {
 // turn, under the Hub's lock, and must not block. Watch is called before there are windows.
 func (h *Hub) Watch(first, last func(user uint64)) { h.first, h.last = first, last }
 
+// Limit says how many windows a user may have, 0 for any number. The oldest gives way to a further one. Limit is called
+// before there are windows.
+func (h *Hub) Limit(most int) { h.most = most }
+
 // Add registers a window: from now on it hears what is pushed to its user. It says no once the Hub was told to close
 // all. Whoever adds a window must Remove it.
 func (h *Hub) Add(w *Window) bool {
@@ -45,10 +50,29 @@ func (h *Hub) Add(w *Window) bool {
 		h.windows[w.user] = map[*Window]struct{}{}
 		h.first(w.user)
 	}
+	if h.most > 0 && len(h.windows[w.user]) >= h.most {
+		h.closeOldest(w.user)
+	}
 	h.added++
 	w.number = h.added
 	h.windows[w.user][w] = struct{}{}
 	return true
+}
+
+// closeOldest makes room for one more of the user's windows. Those that are closed already may still be there.
+func (h *Hub) closeOldest(user uint64) {
+	open, oldest := 0, (*Window)(nil)
+	for w := range h.windows[user] {
+		if w.isClosed() {
+			continue
+		}
+		if open++; oldest == nil || w.number < oldest.number {
+			oldest = w
+		}
+	}
+	if open >= h.most {
+		oldest.Close(CloseOverloaded, "too many windows")
+	}
 }
 
 // Remove forgets a window. Removing it twice is no error.

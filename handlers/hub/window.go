@@ -11,7 +11,7 @@ const (
 	CloseRevoked    = 1008 // the session ended, or the other side sent what isn't to be sent here
 	CloseTooLarge   = 1009
 	CloseRestart    = 1012 // the server restarts
-	CloseOverloaded = 1013 // the window takes frames too slowly
+	CloseOverloaded = 1013 // the window takes frames too slowly, or its user has opened too many after it
 
 	closeNormal   = 1000
 	closeProtocol = 1002
@@ -49,7 +49,8 @@ type Window struct {
 	user    uint64
 	session []byte
 	made    time.Time
-	number  uint64 // which one it is of all that were added to the Hub
+	ends    time.Time // when its session does; zero: not known
+	number  uint64    // which one it is of all that were added to the Hub
 
 	mu      sync.Mutex
 	conn    Conn     // nil before Attach
@@ -68,6 +69,10 @@ func NewWindow(user uint64, session []byte) *Window {
 	w.idle = sync.NewCond(&w.mu)
 	return w
 }
+
+// EndAt has the window be closed when its session's time is over, at the Ping after that. It is called before the window
+// is added; a zero time is none.
+func (w *Window) EndAt(t time.Time) { w.ends = t }
 
 // Attach gives the window its connection and starts to write what waits.
 func (w *Window) Attach(conn Conn) {
@@ -145,6 +150,12 @@ func (w *Window) attached() bool {
 	return w.conn != nil
 }
 
+func (w *Window) isClosed() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.closed
+}
+
 // Alive notes a sign of life from the other side, which may now be silent for ReadTimeout again.
 func (w *Window) Alive() {
 	w.mu.Lock()
@@ -196,6 +207,9 @@ func (w *Window) ping(now time.Time) bool {
 	if w.conn == nil && now.Sub(w.made) >= attachTimeout {
 		w.close(CloseRestart, "too late")
 		return false
+	}
+	if !w.ends.IsZero() && !now.Before(w.ends) {
+		w.close(CloseRevoked, "signed out")
 	}
 	if w.conn != nil && !w.closed && len(w.queue) < maxQueue {
 		w.send(pingFrame)

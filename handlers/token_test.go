@@ -1,0 +1,332 @@
+package handlers
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fasthttp/websocket"
+
+	"parley/db/chat"
+	"parley/handlers/hub"
+)
+
+// bears has a request come under an access token.
+func underToken(token string) option { return header("Authorization", "Bearer "+token) }
+
+// tokenOf makes an access token of somebody's without HTTP.
+func (v *visitor) tokenOf(name string, scope chat.Scope) (secret string, token chat.Token) {
+	v.t.Helper()
+	secret, token, err := v.store.CreateToken(v.t.(*testing.T).Context(), chat.Actor{User: v.user}, chat.NewToken{Name: name, Scope: string(scope), Days: "30", Current: password})
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return secret, token
+}
+
+type tokenList struct {
+	Results []tokenBody `json:"results"`
+	Next    *string     `json:"next"`
+}
+
+func TestTokenLife(t *testing.T) {
+	w := newWorld(t)
+	alice := w.person("alice")
+	alice.get("/account/tokens", asJSON).want(200).wantJSON(`{"results":[],"next":null}`)
+	alice.get("/account/tokens", asPage).want(200).wantText("You have no access tokens. Make the first one below.")
+	var made tokenBody
+	r := alice.post("/account/tokens", asJSON, object(fields{"name": "bot", "scope": "read", "days": "never", "current_password": password})).want(201)
+	r.wantHeader("Location", "/account/tokens").wantHeader("Cache-Control", "no-store").into(&made)
+	if made.Name != "bot" || made.Scope != "read" || made.ExpiresAt != nil || made.UsedAt != nil || made.UsedIP != nil || len(made.Token) != 56 {
+		t.Errorf("made is %+v", made)
+	}
+	w.nobody().get("/users", underToken(made.Token)).want(200)
+	var list tokenList
+	alice.get("/account/tokens", asJSON).want(200).wantNoText(made.Token[7:]).into(&list)
+	if len(list.Results) != 1 || list.Results[0].ID != made.ID || list.Results[0].UsedAt == nil || *list.Results[0].UsedIP != "0.0.0.0" {
+		t.Errorf("the list is %+v", list)
+	}
+	alice.get("/account/tokens", asPage).want(200).wantNoText(made.Token[7:], made.Token).wantText("bot", "never expires", "from 0.0.0.0")
+	gone := "/account/tokens/" + "1" + "/revoke"
+	w.person("mallory").post(gone, asJSON).wantProblem(404)
+	alice.post(gone, asPage).want(303).wantHeader("Location", "/account/tokens?done=revoked")
+	w.nobody().get("/users", underToken(made.Token)).wantProblem(401)
+	alice.post(gone, asJSON).wantProblem(404)
+	alice.get("/account/tokens?done=revoked", asPage).want(200).wantText("The token was revoked.")
+	for _, id := range []string{"x", "-1", "1e3", "99999999999999999999999"} {
+		alice.post("/account/tokens/"+id+"/revoke", asJSON).wantProblem(404)
+	}
+}
+
+// A browser sees the token once, on the answer to the form; a reload of that makes no second one.
+func TestTokenIsShownOnce(t *testing.T) {
+	w := newWorld(t)
+	alice := w.person("alice")
+	asked := form("name", "Back <b>up", "scope", "write", "days", "90", "current_password", password)
+	doc := alice.post("/account/tokens", asPage, asked).want(201).doc()
+	secret := doc.Find(".made code").Text()
+	w.nobody().get("/account/profile", underToken(secret)).want(200).wantText(`"username":"alice"`)
+	again := alice.post("/account/tokens", asPage, asked).want(422).wantNoText(secret, password).wantText("You have a token of this name already")
+	if n := w.count("tokens"); n != 1 {
+		t.Errorf("%d tokens", n)
+	}
+	form := again.doc().Find("form.fields")
+	if form.Find("[name=name]").AttrOr("value", "") != "Back <b>up" || form.Find("[name=scope][checked]").AttrOr("value", "") != "write" ||
+		form.Find("[name=days][checked]").AttrOr("value", "") != "90" || form.Find("[name=current_password]").AttrOr("value", "") != "" {
+		t.Error("the form forgot what was typed, or knows the password")
+	}
+	alice.post("/account/tokens", asJSON, object(fields{"name": " ", "scope": "all", "days": "1", "current_password": ""})).wantFields(422, "name", "scope", "days")
+	alice.post("/account/tokens", asJSON, object(fields{"name": "x", "scope": "read", "days": "30", "current_password": "wrong"})).wantFields(422, "current_password")
+	if strings.Contains(w.log.String(), secret[7:]) {
+		t.Error("the log has the token")
+	}
+}
+
+// A program gets JSON unless it asks for something else, and never a cookie.
+func TestBearerRequests(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	secret, _ := alice.tokenOf("bot", chat.ScopeWrite)
+	bob.send("alice", "hello")
+	w.clock.advance(2 * renewedAfter)
+	for _, path := range []string{"/users", "/users?q=bob", "/users/bob", "/conversations", "/conversations/bob", "/messages?with=bob", "/messages/1-1", "/account/profile"} {
+		for _, accept := range []string{"", "*/*", "application/json"} {
+			r := w.nobody().get(path, underToken(secret), header("Accept", accept)).want(200).wantHeader("Content-Type", "application/json")
+			if len(r.cookies) > 0 {
+				t.Errorf("%s sets %v", path, r.cookies)
+			}
+		}
+	}
+	w.nobody().get("/conversations/bob", underToken(secret), asPage).want(200).wantText("<!doctype html>", "hello")
+	w.nobody().get("/conversations/bob", underToken(secret), asFragment).want(200).wantText("hello").wantNoText("<!doctype html>")
+	w.nobody().get("/users", header("Authorization", "bearer "+secret)).want(200)
+	w.nobody().post("/messages", underToken(secret), object(fields{"recipient": "bob", "body": "from a bot"})).want(201).wantText("from a bot")
+	w.nobody().do("PUT", "/conversations/bob/read", underToken(secret), object(fields{"seq": 1})).want(204)
+	w.nobody().get("/nothing", underToken(secret)).wantProblem(403)
+	w.nobody().get("/users/nobody", underToken(secret)).wantProblem(404)
+	w.nobody().get("/users", header("Authorization", "Basic YTpi"), asJSON).wantProblem(401)
+}
+
+func TestTokensThatDoNotHold(t *testing.T) {
+	w := newWorld(t)
+	alice := w.person("alice")
+	secret, token := alice.tokenOf("bot", chat.ScopeWrite)
+	expired, _ := alice.tokenOf("expired", chat.ScopeWrite)
+	if err := w.store.RevokeToken(t.Context(), chat.Actor{User: alice.user}, token.ID); err != nil {
+		t.Fatal(err)
+	}
+	w.clock.advance(31 * 24 * time.Hour)
+	for name, value := range map[string]string{"revoked": secret, "expired": expired, "a session's": alice.token, "made up": "parley_x", "none": ""} {
+		for _, path := range []string{"/users", "/", "/login", "/account/tokens", "/ws", "/nothing"} {
+			for _, ask := range []option{header("Accept", "*/*"), asPage, asFragment} {
+				r := w.nobody().get(path, underToken(value), ask).want(401)
+				r.wantHeader("WWW-Authenticate", `Bearer realm="Parley", error="invalid_token"`)
+				if len(r.cookies) > 0 {
+					t.Errorf("%s at %s sets %v", name, path, r.cookies)
+				}
+			}
+		}
+		if p := w.nobody().post("/messages", underToken(value), object(fields{})).wantProblem(401); !strings.Contains(p.Detail, "access token") {
+			t.Errorf("%s: %s", name, p.Detail)
+		}
+	}
+	w.nobody().get("/users", asJSON).want(401).wantHeader("WWW-Authenticate", `Bearer realm="Parley"`)
+}
+
+func TestTokenOfSomebodyDisabled(t *testing.T) {
+	w := newWorld(t, forgetful)
+	alice := w.person("alice")
+	secret, _ := alice.tokenOf("bot", chat.ScopeWrite)
+	w.nobody().get("/users", underToken(secret)).want(200)
+	w.disable("alice")
+	w.nobody().get("/users", underToken(secret)).wantProblem(401)
+}
+
+// Who comes with a token and a cookie may be a page of another site that has got hold of one of the two.
+func TestTokenAndCookieTogether(t *testing.T) {
+	w := newWorld(t)
+	alice, mallory := w.person("alice"), w.person("mallory")
+	secret, _ := mallory.tokenOf("bot", chat.ScopeWrite)
+	alice.get("/users", underToken(secret)).wantProblem(400)
+	alice.post("/messages", underToken(secret), form("recipient", "alice", "body", "x")).wantProblem(400)
+	alice.post("/messages", underToken(secret), form("recipient", "alice", "body", "x"), header("Origin", "https://evil.example")).wantProblem(403)
+	w.asCookie("x").get("/users", underToken(secret)).wantProblem(400)
+	w.nobody().get("/users", underToken(secret), header("Cookie", "zone=UTC")).want(200)
+	w.nobody().post("/messages", underToken(secret), form("recipient", "alice", "body", "x"), header("Origin", "https://dashboard.example")).want(201)
+	if w.messages() != 1 {
+		t.Errorf("%d messages", w.messages())
+	}
+}
+
+func TestReadingTokenChangesNothing(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	secret, _ := alice.tokenOf("bot", chat.ScopeRead)
+	m := bob.send("alice", "unread")
+	for _, r := range unsafeRoutes(w, strings.NewReplacer(":username", "bob", ":id", m.ID.String())) {
+		for _, s := range shapes {
+			refused := w.nobody().do(r.Method, r.Path, s.ask, underToken(secret), form("recipient", "bob", "body", "x", "seq", "1"))
+			if refused.status != 403 {
+				t.Errorf("%s %s: %d", r.Method, r.Path, refused.status)
+			}
+		}
+	}
+	if p := w.nobody().post("/messages", underToken(secret), form("recipient", "bob", "body", "x")).wantProblem(403); !strings.Contains(p.Detail, "only read") {
+		t.Errorf("it says %s", p.Detail)
+	}
+	for _, ask := range []option{asJSON, asPage} {
+		w.nobody().get("/conversations/bob", ask, underToken(secret)).want(200).wantText("unread")
+	}
+	if c := alice.with("bob"); c.LastReadSeq != 0 || w.messages() != 1 {
+		t.Errorf("the conversation is %+v", c)
+	}
+	alice.get("/conversations/bob", asPage).want(200) // not the page that the token's request may have left behind
+	if c := alice.with("bob"); c.LastReadSeq != 1 {
+		t.Errorf("she has read up to %d", c.LastReadSeq)
+	}
+}
+
+// openToPrograms is every route that a token which may write can use. A new route is closed to tokens until it is here,
+// and in openToTokens.
+var openToPrograms = map[string]bool{
+	"GET /": true, "GET /users": true, "GET /users/:username": true, "GET /conversations": true, "GET /conversations/:username": true,
+	"PUT /conversations/:username/read": true, "GET /messages": true, "POST /messages": true, "GET /messages/:id": true,
+	"GET /account/profile": true, "GET /ws": true,
+	// Before anybody is asked for:
+	"GET /healthz": true, "GET /readyz": true, "GET /static/:name": true, "GET /metrics": true,
+}
+
+func TestWhatTokensMayUse(t *testing.T) {
+	w := newWorld(t)
+	root := w.person("root")
+	if _, err := w.db.Exec("UPDATE users SET is_admin = TRUE"); err != nil {
+		t.Fatal(err)
+	}
+	w.person("bob")
+	secret, _ := root.tokenOf("bot", chat.ScopeWrite)
+	tokens, sessions := w.count("tokens"), w.count("sessions")
+	fill := strings.NewReplacer(":username", "bob", ":id", "1", ":name", "heap")
+	for _, r := range w.server.App().GetRoutes(true) {
+		for _, path := range []string{fill.Replace(r.Path), fill.Replace(r.Path) + "/"} {
+			open := openToPrograms[strings.Replace(r.Method, "HEAD", "GET", 1)+" "+r.Path]
+			got := w.nobody().do(r.Method, path, underToken(secret), form("recipient", "bob", "body", "x", "username", "root", "password", password, "seq", "0", "name", "more", "scope", "write", "days", "30"))
+			if refused := got.status == 403; refused == open || got.status == 401 || len(got.cookies) > 0 {
+				t.Errorf("%s %s: %d", r.Method, path, got.status)
+			}
+			if got.status == 403 && r.Method != http.MethodHead && !strings.Contains(string(got.body), "takes a person who is signed in") {
+				t.Errorf("%s %s says %s", r.Method, path, got.start())
+			}
+		}
+	}
+	if w.count("tokens") != tokens || w.count("sessions") != sessions {
+		t.Error("a token made something to sign in with")
+	}
+}
+
+func (v *visitor) dial(addr string, h http.Header) (*window, int) {
+	v.t.Helper()
+	conn, answer, err := websocket.DefaultDialer.Dial("ws://"+addr+"/ws", h)
+	if err != nil && answer == nil {
+		v.t.Fatal(err)
+	}
+	if err != nil {
+		return nil, answer.StatusCode
+	}
+	v.t.Cleanup(func() { conn.Close() })
+	return &window{v.t, conn}, answer.StatusCode
+}
+
+// A program's window needs no Origin, and one of another site is refused with a token too. Revoking closes just the
+// windows of that token, on every node, within a second.
+func TestWindowsUnderTokens(t *testing.T) {
+	w := newWorld(t)
+	addr := w.listen()
+	alice, bob := w.person("alice"), w.person("bob")
+	gone, token := alice.tokenOf("gone", chat.ScopeRead)
+	stays, _ := alice.tokenOf("stays", chat.ScopeWrite)
+	under := func(secret string, more ...string) http.Header {
+		h := http.Header{"Authorization": {"Bearer " + secret}}
+		for i := 0; i < len(more); i += 2 {
+			h.Set(more[i], more[i+1])
+		}
+		return h
+	}
+	for name, c := range map[string]struct {
+		header http.Header
+		status int
+	}{
+		"our own origin":   {under(gone, "Origin", "http://"+addr), 101},
+		"another site's":   {under(gone, "Origin", "https://evil.example"), 403},
+		"no site's":        {under(gone, "Origin", "null"), 403},
+		"with a cookie":    {under(gone, "Cookie", alice.cookie()), 400},
+		"a wrong token":    {under("parley_x"), 401},
+		"a cookie alone":   {http.Header{"Cookie": {alice.cookie()}}, 403},
+		"a prefix of ours": {http.Header{"Authorization": {"Bearer"}}, 401},
+	} {
+		window, status := alice.dial(addr, c.header)
+		if status != c.status {
+			t.Errorf("%s: %d, want %d", name, status, c.status)
+		}
+		if window != nil {
+			window.conn.Close()
+		}
+	}
+	w.awaitWindows(0)
+	revoked, _ := alice.dial(addr, under(gone))
+	other, _ := alice.dial(addr, under(stays))
+	page := alice.open(addr)
+	w.awaitWindows(3)
+	bob.send("alice", "hello")
+	for _, one := range []*window{revoked, other, page} {
+		one.want(`{"type":"message","id":"1-1","with":"bob","rev":1}`)
+	}
+	began := time.Now()
+	if err := w.store.RevokeToken(t.Context(), chat.Actor{User: alice.user}, token.ID); err != nil {
+		t.Fatal(err)
+	}
+	if code := revoked.closeCode(); code != hub.CloseRevoked || time.Since(began) > time.Second {
+		t.Errorf("closed with %d after %s", code, time.Since(began))
+	}
+	for _, one := range []*window{other, page} {
+		one.want(alice.canary())
+	}
+}
+
+// A node that couldn't hear of it looks its windows' tokens up, and closes no other's.
+func TestTokensAreLookedUpWhenOtherNodesReturn(t *testing.T) {
+	w := newWorld(t)
+	addr := w.listen()
+	alice := w.person("alice")
+	gone, token := alice.tokenOf("gone", chat.ScopeRead)
+	stays, _ := alice.tokenOf("stays", chat.ScopeRead)
+	closed, _ := alice.dial(addr, http.Header{"Authorization": {"Bearer " + gone}})
+	open, _ := alice.dial(addr, http.Header{"Authorization": {"Bearer " + stays}})
+	w.awaitWindows(2)
+	if _, err := w.db.Exec("DELETE FROM tokens WHERE id = ?", token.ID); err != nil {
+		t.Fatal(err)
+	}
+	w.nodes.Notify(chat.Event{Type: chat.EventCheck})
+	if code := closed.closeCode(); code != hub.CloseRevoked {
+		t.Errorf("closed with %d", code)
+	}
+	open.want(check)
+	open.want(alice.canary())
+}
+
+// The token may end between the handshake's first look and the window's registration.
+func TestTokenThatEndsDuringTheHandshake(t *testing.T) {
+	nodes := newBrokenNodes()
+	w := newWorld(t, nodes.with)
+	addr := w.listen()
+	alice := w.person("alice")
+	secret, _ := alice.tokenOf("gone", chat.ScopeRead)
+	nodes.awaiting = func() {
+		if _, err := w.db.Exec("DELETE FROM tokens"); err != nil {
+			t.Error(err)
+		}
+	}
+	if window, status := alice.dial(addr, http.Header{"Authorization": {"Bearer " + secret}}); window != nil || status != 401 {
+		t.Errorf("answered with %d", status)
+	}
+}
