@@ -317,10 +317,13 @@ func TestTokensAreLookedUpWhenOtherNodesReturn(t *testing.T) {
 // The token may end between the handshake's first look and the window's registration.
 func TestTokenThatEndsDuringTheHandshake(t *testing.T) {
 	nodes := newBrokenNodes()
-	w := newWorld(t, nodes.with)
+	w := newWorld(t, nodes.with, func(_ *Config, o *chat.Options) { o.RememberFor = time.Hour })
 	addr := w.listen()
 	alice := w.person("alice")
 	secret, _ := alice.tokenOf("gone", chat.ScopeRead)
+	for range 2 { // so that it is remembered, now that its use was noted
+		w.nobody().get("/users", underToken(secret)).want(200)
+	}
 	nodes.awaiting = func() {
 		if _, err := w.db.Exec("DELETE FROM tokens"); err != nil {
 			t.Error(err)

@@ -203,6 +203,11 @@ func TestSessionAgeIsBoundForOldSessionsToo(t *testing.T) {
 		t.Errorf("open are %+v, %v", page.Items, err)
 	}
 	wantKind(t, strict.EndOwnSession(t.Context(), chat.Actor{User: alice}, nameOf(session)), chat.NotFound)
+	strict = w.restarted(chat.Options{SessionAtMost: 30 * time.Second, RememberFor: time.Hour, Now: w.clock.Now})
+	young, _ := remembered(t, w, alice)
+	wantOpen(t, strict, young)
+	w.clock.move(31 * time.Second)
+	wantEnded(t, strict, young)
 	for range 30 {
 		w.clock.move(20 * 24 * time.Hour) // 20 months, where there is no such bound
 		wantOpen(t, w, token)

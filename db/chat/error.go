@@ -56,12 +56,6 @@ type fields map[string][]string
 
 func (f fields) add(field, text string) { f[field] = append(f[field], text) }
 
-func (f fields) merge(more fields) {
-	for field, texts := range more {
-		f[field] = append(f[field], texts...)
-	}
-}
-
 // err is nil where nothing was collected.
 func (f fields) err(text string) error {
 	if len(f) == 0 {

@@ -30,9 +30,6 @@ func (s *Store) ChangePassword(ctx context.Context, actor Actor, session Session
 		if t.row.PasswordHash == hash {
 			return nil // by the try before this one, whose answer was lost
 		}
-		if t.row.PasswordHash != row.PasswordHash {
-			return wrongCurrent().err(nothingChanged) // it was changed meanwhile
-		}
 		if err := t.endOthers(ctx, session, &ended); err != nil {
 			return err
 		}
@@ -82,13 +79,9 @@ func (s *Store) isOwnPassword(ctx context.Context, actor Actor, row queries.User
 func (s *Store) checkCurrent(ctx context.Context, f fields, actor Actor, row queries.User, password string) error {
 	own, err := s.isOwnPassword(ctx, actor, row, password)
 	if err == nil && !own {
-		f.merge(wrongCurrent())
+		f.add("current_password", "This is not your present password. If you have forgotten it, an admin can give you another.")
 	}
 	return err
-}
-
-func wrongCurrent() fields {
-	return fields{"current_password": {"This is not your present password. If you have forgotten it, an admin can give you another."}}
 }
 
 // setPassword also tells the owner by mail, since it may have been somebody else.
@@ -100,7 +93,7 @@ func (t ownTx) setPassword(ctx context.Context, hash string, session Session, mo
 	if err != nil {
 		return err
 	}
-	if n == 0 {
+	if n == 0 { // it has ended meanwhile, perhaps by another new password
 		return sessionOver()
 	}
 	if err := tell(ctx, t.q, t.at, MailPasswordChanged, t.row, t.actor.IP); err != nil {

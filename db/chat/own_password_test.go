@@ -117,6 +117,11 @@ func TestChangePasswordInASessionThatHasEnded(t *testing.T) {
 	mustExec(t, w.db, "DELETE FROM sessions WHERE id_hash = ?", sessions[0].Hash)
 	_, _, err := w.ChangePassword(t.Context(), alice, sessions[0], chat.PasswordChange{Current: password, Password: "tall beans and a heron"})
 	wantKind(t, err, chat.Denied)
+	_, err = w.ChangeEmail(t.Context(), alice, sessions[0], chat.EmailChange{Current: password, Email: "new@example.org"})
+	wantKind(t, err, chat.Denied)
+	if user, err := w.Profile(t.Context(), alice); err != nil || user.Email != "a@example.org" {
+		t.Errorf("the address is now %q: %v", user.Email, err)
+	}
 	if n := count(t, w.db, "SELECT COUNT(*) FROM sessions"); n != 1 || storedHash(t, w, "alice") != hash {
 		t.Errorf("%d sessions are left, or the password was changed", n)
 	}

@@ -89,10 +89,12 @@ func TestCrowdThatSignsIn(t *testing.T) {
 	w := newWorld(t)
 	release := w.HoldHashingSlots()
 	const crowd = 200
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
 	answers := make(chan error, crowd)
 	for range crowd {
 		go func() {
-			_, err := w.Authenticate(context.Background(), "nobody", password)
+			_, err := w.Authenticate(ctx, "nobody", password)
 			answers <- err
 		}()
 	}

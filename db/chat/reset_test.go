@@ -51,6 +51,7 @@ func TestResetPassword(t *testing.T) {
 		t.Errorf("the owner is told %+v", got)
 	}
 	log, err := w.AuditEvents(t.Context(), root, "", 0)
+	log.Items = slices.DeleteFunc(log.Items, func(e chat.AuditEvent) bool { return e.Action == chat.AuditSignIn })
 	if err != nil || len(log.Items) != 2 || log.Items[0].Action != chat.AuditResetPassword || log.Items[0].Actor != "alice" || log.Items[0].IP != "192.0.2.8" ||
 		log.Items[1].Action != chat.AuditAskReset || log.Items[1].Actor != "" || log.Items[1].Subject != "alice" || log.Items[1].IP != "192.0.2.7" {
 		t.Errorf("the log has %+v: %v", log.Items, err)
@@ -337,6 +338,7 @@ func TestAdminMakesAResetLink(t *testing.T) {
 		t.Errorf("%d mails, %v", w.mails(t), err)
 	}
 	log, err := w.AuditEvents(t.Context(), root, "", 0)
+	log.Items = slices.DeleteFunc(log.Items, func(e chat.AuditEvent) bool { return e.Action == chat.AuditSignIn })
 	if err != nil || len(log.Items) != 2 || log.Items[1].Action != chat.AuditMakeResetLink || log.Items[1].Subject != "alice" || log.Items[1].Actor != "root" {
 		t.Errorf("the log has %+v: %v", log.Items, err)
 	}
