@@ -199,6 +199,9 @@ func TestSessionAgeIsBoundForOldSessionsToo(t *testing.T) {
 	wantOpen(t, w, token)
 	strict := w.restarted(chat.Options{SessionAtMost: 14 * 24 * time.Hour, Now: w.clock.Now})
 	wantEnded(t, strict, token)
+	if ended, err := strict.EndedSessions(t.Context(), [][]byte{session.Hash}); err != nil || len(ended) != 1 {
+		t.Errorf("of its windows %d are to close: %v", len(ended), err)
+	}
 	if page, err := strict.OpenSessions(t.Context(), chat.Actor{User: alice}, session, "", 0); err != nil || len(page.Items) != 0 {
 		t.Errorf("open are %+v, %v", page.Items, err)
 	}
