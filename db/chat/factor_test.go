@@ -3,6 +3,7 @@ package chat_test
 import (
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -157,6 +158,9 @@ func TestSetUpTOTP(t *testing.T) {
 	if token, _, err := s.BeginSignIn(t.Context(), s.actor.User); token != "" || err != nil {
 		t.Errorf("a sign-in waits: %v", err)
 	}
+	if _, _, err := s.StartSession(t.Context(), s.again(t, s.actor.User), chat.Device{}); err != nil {
+		t.Errorf("a session waits: %v", err)
+	}
 	codes, err := s.ConfirmTOTP(t.Context(), s.actor, " "+s.code(setup.Secret, 1)[:3]+" "+s.code(setup.Secret, 1)[3:])
 	if f := s.factors(); err != nil || len(codes) != 10 || f.RecoveryCodes != 10 || !f.Any() {
 		t.Errorf("%d codes, %+v: %v", len(codes), f, err)
@@ -286,14 +290,29 @@ func TestRecoveryCodeOfAnother(t *testing.T) {
 	s.wantCodeRefused(s.finish(s.begins(), theirs[0]))
 }
 
-// Two sign-ins with the same code at the same time: one of them is let in.
+// pile has f run n times at once, each as far as the account's row, and only then go on.
+func (s *signer) pile(n int, f func(i int)) {
+	s.t.Helper()
+	h := hold(s.t, s.world, "UPDATE users SET last_seen_at = NULL WHERE id = ?", s.actor.User.ID)
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { f(i) })
+	}
+	eventually(s.t, "all of them to wait", func() bool {
+		return count(s.t, s.db, "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE '-- name: LockUserByID%'") == n
+	})
+	h.release()
+	all.Wait()
+}
+
+// Sign-ins with the same code at the same time: one of them is let in.
 func TestSameCodeTwiceAtOnce(t *testing.T) {
 	s := newSigner(t)
 	secret, codes := s.app()
 	for round, code := range []string{s.code(secret, 0), s.code(secret, 1), codes[0], codes[1]} {
 		tokens := []string{s.begins(), s.begins(), s.begins(), s.begins()}
 		var in atomic.Int32
-		together(len(tokens), func(i int) {
+		s.pile(len(tokens), func(i int) {
 			if s.finish(tokens[i], code) == nil {
 				in.Add(1)
 			}
@@ -310,7 +329,7 @@ func TestOneSignInTwiceAtOnce(t *testing.T) {
 	_, codes := s.app()
 	token := s.begins()
 	var in atomic.Int32
-	together(4, func(i int) {
+	s.pile(4, func(i int) {
 		if s.finish(token, codes[i]) == nil {
 			in.Add(1)
 		}
@@ -391,12 +410,10 @@ func TestSignInEnds(t *testing.T) {
 		"another password": func() {
 			mustExec(t, s.db, "UPDATE users SET password_hash = 'another' WHERE id = ?", s.actor.User.ID)
 		},
-		"disabled": func() {
-			mustExec(t, s.db, "UPDATE users SET password_hash = ? WHERE id = ?", passwordHash, s.actor.User.ID)
-			s.disable(t, s.actor.User)
-		},
+		"disabled": func() { s.disable(t, s.actor.User) },
 	}
 	for _, what := range []string{"ten minutes", "another password", "disabled"} {
+		mustExec(t, s.db, "UPDATE users SET password_hash = ? WHERE id = ?", passwordHash, s.actor.User.ID)
 		token := s.begins()
 		ends[what]()
 		if err := s.finish(token, codes[0]); chat.KindOf(err) != chat.Denied {
@@ -436,6 +453,9 @@ func TestWhoLacksAFactor(t *testing.T) {
 		s := newSigner(t)
 		s.rule(t, mode)
 		admin := s.adminOf(t, "root").User
+		if _, err := s.SetUpTOTP(t.Context(), s.actor, password); err != nil { // which doesn't count yet
+			t.Fatal(err)
+		}
 		for i, user := range []chat.User{s.actor.User, admin} {
 			if lacks, err := s.LacksFactor(t.Context(), user); lacks != want[i] || err != nil {
 				t.Errorf("%s: %s lacks one: %t, %v", mode, user.Username, lacks, err)
