@@ -147,7 +147,7 @@ func TestRemovedPasskeyIsRefused(t *testing.T) {
 // Passkeys are for an address with a name and https, and for localhost.
 func TestWherePasskeysAre(t *testing.T) {
 	for base, hosts := range map[string]map[string]bool{
-		"":                          {"localhost:8080": true, "127.0.0.1:8080": false, "chat.example": false, "evil-localhost": false},
+		"":                          {"localhost:8080": true, "127.0.0.1:8080": false, "chat.example": false, "chat.evil-localhost": false},
 		"https://chat.example:8443": {"whatever": true}, "http://chat.example": {"localhost": false}, "https://192.0.2.1": {"192.0.2.1": false}, "http://localhost:1": {"x": true},
 	} {
 		var settings []setting
