@@ -24,6 +24,9 @@ func auditVerb(e chat.AuditEvent) string {
 	if e.Action == chat.AuditSignInFailed && e.Subject == "" {
 		return "failed to sign in" // by a name that nobody has
 	}
+	if e.Action == chat.AuditExported && e.Subject != "" {
+		return "exported what the audit log has of"
+	}
 	return auditWordsOf(e.Action)[0]
 }
 
@@ -53,6 +56,24 @@ var activityWords = map[chat.AuditAction]string{
 	chat.AuditWrongPassword:  "gave a wrong password to change your account",
 	chat.AuditEndSession:     "ended one of your sessions",
 	chat.AuditEndOthers:      "ended all your other sessions",
+
+	chat.AuditAddFactor:       "added a second factor to your account",
+	chat.AuditRemoveFactor:    "removed a second factor from your account",
+	chat.AuditUseFactor:       "gave your second factor",
+	chat.AuditUseRecoveryCode: "used up one of your recovery codes",
+	chat.AuditFailFactor:      "gave a wrong second factor for you",
+	chat.AuditRenewCodes:      "made new recovery codes for you",
+	chat.AuditResetFactors:    "removed all your second factors",
+
+	chat.AuditAskReset:      "asked for a link to choose a new password for you by",
+	chat.AuditMakeResetLink: "made a link to choose a new password for you by",
+	chat.AuditResetPassword: "chose a new password for you by a link",
+	chat.AuditConfirmEmail:  "confirmed your e-mail address",
+	chat.AuditRetryMail:     "had a mail to you tried again",
+	chat.AuditDropMail:      "dropped a mail to you",
+
+	chat.AuditCreateToken: "made an access token for you",
+	chat.AuditRevokeToken: "revoked one of your access tokens",
 }
 
 // activityWordsOf makes do with the admins' words where there are no others.

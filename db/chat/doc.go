@@ -8,7 +8,8 @@
 // themself (notes). A Message is one text in a conversation. Its seq is its number in the conversation, 1..N without
 // holes; its MessageID is the conversation's number and the seq, such as 7-42. The conversation's rev counts changes:
 // every new message takes the next one, so "what changed since rev r" is one indexed read. Watermarks say how far each
-// of the two has read. A client ID is a UUID that the sender makes, so that a retry is not a second message. A Window is
+// of the two has read. A client ID is a UUID that the sender makes, so that a retry is not a second message. A block
+// keeps either of two people from sending to the other, and a report shows a message to the admins. A Window is
 // one open WebSocket, and an Event is what windows are told. A posting is a message on its way into the database; postings
 // that wait go together as a group, by the lane of their conversation's home, the pool that writes it. What the database
 // said a moment ago is recalled.

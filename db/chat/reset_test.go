@@ -214,7 +214,7 @@ func TestWhoGetsResetLinks(t *testing.T) {
 	if got := w.deliver(t, &postbox{}); len(got) != 0 {
 		t.Fatalf("an unconfirmed address gets %+v", got)
 	}
-	if _, err := w.EditUser(t.Context(), root, "bob", chat.UserEdit{Email: text("bob@kelvin.example")}); err != nil {
+	if _, err := w.EditUser(t.Context(), root, "bob", chat.UserEdit{DisplayName: text("Bobby"), Email: text("bob@kelvin.example")}); err != nil {
 		t.Fatal(err)
 	}
 	w.askReset(t, "bob@kelvin.example")
