@@ -137,7 +137,7 @@ var damages = []damage{
 		[]chat.Problem{broken(chat.CheckKey), byUser(chat.CheckUsernameRepeat, 0, 3)}},
 	{"an e-mail address twice", []string{fmt.Sprintf(dropKey, "users", "users_email"), "UPDATE users SET email = 'bob@example.org', email_key = 'bob@example.org' WHERE id = 3"},
 		[]chat.Problem{byUser(chat.CheckEmailRepeat, 0, 3), broken(chat.CheckKey)}},
-	{"a block's flag lost", []string{"INSERT INTO blocks VALUES (2, 1, NOW(6)), (1, 2, NOW(6))", "UPDATE conversations SET blocked = 1 WHERE id = 1"},
+	{"a block's flag lost", []string{"INSERT INTO blocks VALUES (2, 1, NOW(6)), (1, 2, NOW(6))", "UPDATE conversations SET blocked = 2 WHERE id = 1"},
 		[]chat.Problem{repairable(inOne(chat.CheckBlocked, 0))}},
 	{"a block lost", []string{"UPDATE conversations SET blocked = 2 WHERE id = 1"},
 		[]chat.Problem{repairable(inOne(chat.CheckBlocked, 0))}},
