@@ -44,6 +44,18 @@ func invitationOf(row queries.Invitation, username, displayName string) Invitati
 	}
 }
 
+// told is what the audit log says of it, beside who came by it.
+func (i Invitation) told() string {
+	switch {
+	case i.ID == 0:
+		return ""
+	case i.Note == "":
+		return "invited by " + i.CreatedBy.Username
+	default:
+		return "invited by " + i.CreatedBy.Username + ": " + i.Note
+	}
+}
+
 // Bounds of invitations: a link that goes astray lets in a bounded number of people for a bounded time, and a person's
 // open ones can be looked through.
 const (

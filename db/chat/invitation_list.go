@@ -72,6 +72,15 @@ func (s *Store) addUses(ctx context.Context, invitations []Invitation) error {
 	return err
 }
 
+func (s *Store) withUses(ctx context.Context, i Invitation, err error) (Invitation, error) {
+	if err != nil {
+		return i, fault(err, "")
+	}
+	one := []Invitation{i}
+	err = s.addUses(ctx, one)
+	return one[0], fault(err, "")
+}
+
 // RevokeInvitation takes back an invitation of the actor's own. One that is over is no error.
 func (s *Store) RevokeInvitation(ctx context.Context, actor Actor, id uint64) (i Invitation, err error) {
 	err = s.asSelf(ctx, actor, func(ctx context.Context, t ownTx) error {
@@ -85,7 +94,7 @@ func (s *Store) RevokeInvitation(ctx context.Context, actor Actor, id uint64) (i
 		i = invitationOf(row, t.row.Username, t.row.DisplayName)
 		return s.revoke(ctx, t.q, t.actor, &i)
 	})
-	return i, fault(err, "")
+	return s.withUses(ctx, i, err)
 }
 
 // RevokeAnyInvitation takes back anybody's invitation, for admins.
@@ -102,7 +111,7 @@ func (s *Store) RevokeAnyInvitation(ctx context.Context, actor Actor, id uint64)
 		i = invitationOf(row, creator.Username, creator.DisplayName)
 		return s.revoke(ctx, t.q, t.actor, &i)
 	})
-	return i, fault(err, "")
+	return s.withUses(ctx, i, err)
 }
 
 func (s *Store) revoke(ctx context.Context, q *queries.Queries, actor Actor, i *Invitation) error {

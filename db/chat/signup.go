@@ -104,7 +104,7 @@ func (s *Store) signUp(ctx context.Context, q *queries.Queries, from Actor, n Ne
 	if err := offerEmail(ctx, q, user, email); err != nil {
 		return User{}, err
 	}
-	return user, record(ctx, q, s.now(), Actor{User: user, IP: from.IP}, deed{action: AuditSignUp, subject: invitation.CreatedBy.ID, detail: invitation.Note})
+	return user, record(ctx, q, s.now(), Actor{User: user, IP: from.IP}, deed{action: AuditSignUp, detail: invitation.told()})
 }
 
 // offerEmail is where the address that somebody gives when they sign up goes. The account is made without it, so that

@@ -61,7 +61,7 @@ func TestSignUpWhereEverybodyMay(t *testing.T) {
 	if found, err := w.Authenticate(t.Context(), "alice", password); err != nil || found.IsAdmin {
 		t.Errorf("signing in gives %+v: %v", found, err)
 	}
-	if e := w.lastEvent(t, root); e.Action != chat.AuditSignUp || e.Actor != "Alice" || e.IP != stranger.IP || e.Subject != "" {
+	if e := w.lastEvent(t, root); e.Action != chat.AuditSignUp || e.Actor != "Alice" || e.IP != stranger.IP || e.Detail != "" {
 		t.Errorf("the log has %+v", e)
 	}
 	for field, n := range map[string]chat.NewUser{
@@ -120,7 +120,7 @@ func TestSignUpWhereNobodyMay(t *testing.T) {
 	_, _, err := w.CreateInvitation(t.Context(), chat.Actor{User: alice}, chat.NewInvitation{})
 	wantKind(t, err, chat.Forbidden)
 	wantKind(t, w.signUp("bob", admins), 0) // an admin's word holds
-	if e := w.lastEvent(t, root); e.Actor != "bob" || e.Subject != "rosa" || e.Detail != "for Bob" {
+	if e := w.lastEvent(t, root); e.Actor != "bob" || e.Detail != "invited by rosa: for Bob" {
 		t.Errorf("the log has %+v", e)
 	}
 }
