@@ -105,7 +105,7 @@ func SetupForm(s Setup) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "\"><h1>Set up this place</h1><p>You are the first one here. The account that you make now is an admin’s: it makes further ones, and decides who may come in.</p>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "\"><h1>Set up this place</h1><p>Nobody administers it yet. The account that you make here will: with it you make further ones, and decide who else may.</p>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

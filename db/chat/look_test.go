@@ -114,12 +114,13 @@ func FuzzUsernames(f *testing.F) {
 		f.Add(name)
 	}
 	f.Fuzz(func(t *testing.T, given string) {
-		skeleton := chat.Skeleton(given) // of anything, since display names are asked for theirs
+		_ = chat.Skeleton(given) // of anything, since display names are asked for theirs
 		name, ok := chat.TidyUsername(given)
 		if !ok {
 			return
 		}
-		if skeleton = chat.Skeleton(name); skeleton == "" || !utf8.ValidString(skeleton) {
+		skeleton := chat.Skeleton(name)
+		if skeleton == "" || !utf8.ValidString(skeleton) {
 			t.Fatalf("%+q looks like %+q", name, skeleton)
 		}
 		if strings.ContainsFunc(name, func(r rune) bool { return unicode.In(r, unicode.Cf, unicode.Cc, unicode.Z) }) {
