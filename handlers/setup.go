@@ -64,6 +64,6 @@ func (s *Server) setUp(c *fiber.Ctx) error {
 	if !showsForm(c, err) {
 		return hideSetup(err)
 	}
-	p := problemOf(c, err)
+	p := s.noted(c, err)
 	return respondWithSetup(c, p.Status, views.Setup{Name: form.Name, Typed: typed, Error: p.Detail, Errors: p.Errors})
 }

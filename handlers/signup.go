@@ -87,15 +87,20 @@ func (s *Server) signUp(c *fiber.Ctx) error {
 		return err
 	}
 	typed := chat.NewUser{Username: form.Username, DisplayName: form.DisplayName, Email: form.Email, Password: form.Password}
-	user, err := s.Store.SignUp(c.UserContext(), actor(c), typed, form.Invite)
+	var user chat.User
+	err := s.take(c, signUps, byNetwork(c))
+	if err == nil {
+		user, err = s.Store.SignUp(c.UserContext(), actor(c), typed, form.Invite)
+	}
 	if err == nil {
 		return s.answerNewcomer(c, user)
 	}
-	if !showsForm(c, err) && (chat.KindOf(err) != chat.Forbidden || shapeOf(c) == program) {
+	if shapeOf(c) == program || problemOf(c, err).Status == http.StatusInternalServerError {
 		return err
 	}
 	offer, _ := s.Store.MaySignUp(c.UserContext(), form.Invite) // why not, if not, is what err says
-	p := problemOf(c, err)
+	announceWait(c, err)
+	p := s.noted(c, err)
 	return respondWithSignUp(c, p.Status, views.SignUp{Offer: offer, Invite: form.Invite, Typed: typed, Error: p.Detail, Errors: p.Errors})
 }
 

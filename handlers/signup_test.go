@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"parley/db/chat"
 )
@@ -225,4 +226,18 @@ func atOnce(n int, send func(i int) *reply) []*reply {
 	close(start)
 	all.Wait()
 	return replies
+}
+
+// Accounts aren't made faster than people make them; what was typed stays, and other networks don't notice.
+func TestSignUpsAreThrottled(t *testing.T) {
+	w := newWorld(t, limited, forgetful)
+	w.admin("rosa").post("/admin/place", asJSON, object(fields{"sign_up": "open"})).want(200)
+	refused := form("username", "a b", "password", "short")
+	for range signUps.Burst {
+		w.nobody().post("/signup", asJSON, refused, from("192.0.2.1")).want(422)
+	}
+	w.nobody().post("/signup", asJSON, refused, from("192.0.2.1")).wantThrottled(20*time.Second, 30*time.Second)
+	kept := w.nobody().post("/signup", asPage, newcomer("alice"), from("192.0.2.1")).wantThrottled(20*time.Second, 30*time.Second)
+	checkField(t, kept, "username", "alice", false)
+	w.nobody().post("/signup", asPage, newcomer("alice"), from("192.0.2.2")).want(303)
 }

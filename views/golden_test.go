@@ -192,6 +192,7 @@ func goldens() map[string]templ.Component {
 		"mail-queue-empty":   AdminMail(MailQueue{Viewing: viewing}),
 		"mail-reset":         LetterPage(letter(chat.Mail{Kind: chat.MailReset, User: root, Place: `Our "<b>" place`, Token: "a-token"}, "https://chat.example.org")),
 		"mail-email-changed": LetterPage(letter(chat.Mail{Kind: chat.MailEmailChanged, User: bob, Place: "Parley"}, "https://chat.example.org")),
+		"mail-email-taken":   LetterPage(letter(chat.Mail{Kind: chat.MailEmailTaken, User: bob, Place: "Parley"}, "https://chat.example.org")),
 		"forgot":             ForgotForm(Forgot{Mail: true, Email: `al"ice`, Error: "No mail is on its way.", Errors: map[string][]string{"email": {"This is not an e-mail address, such as name@example.org."}}}),
 		"forgot-done":        ForgotForm(Forgot{Mail: true, Done: true}),
 		"forgot-no-mail":     ForgotForm(Forgot{}),

@@ -77,7 +77,7 @@ func (cmd serveCmd) serve(ctx context.Context, p *program, database *db.Cluster,
 			p.log.Error("The demo people could not be made.", "error", err)
 		}
 	}
-	if err := p.tellSetup(ctx, store, address(listener)); err != nil {
+	if err := p.tellSetup(ctx, store, base); err != nil {
 		p.log.Error("No link for making the first admin could be made; parley user add NAME --admin makes one.", "error", err)
 	}
 	sweeping := make(chan struct{})

@@ -2,20 +2,19 @@ package main
 
 import (
 	"context"
-	"strings"
 
 	"parley/db/chat"
 )
 
 // tellSetup puts a link into the log by which to make the first admin, while there is none. The log is where only those
 // look who run Parley; and nobody has to know or change a password that came with the program.
-func (p *program) tellSetup(ctx context.Context, store *chat.Store, address string) error {
+func (p *program) tellSetup(ctx context.Context, store *chat.Store, base string) error {
 	token, err := store.OpenSetup(ctx)
 	if err != nil || token == "" {
 		return err
 	}
 	p.log.Warn("Nobody administers this place yet. Open this link to make the first admin: it works once, and the next start makes a new one.",
-		"link", strings.TrimSuffix(p.demoAddress(address), "/")+"/setup/"+token)
+		"link", base+"/setup/"+token)
 	return nil
 }
 

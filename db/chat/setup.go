@@ -54,6 +54,7 @@ func (s *Store) SetUp(ctx context.Context, from Actor, token, placeName string, 
 		return err
 	})
 	s.place.forget(func(struct{}, Place) bool { return true })
+	s.wakeMail()
 	return user, fault(err, "")
 }
 
@@ -76,6 +77,11 @@ func (s *Store) setUp(ctx context.Context, q *queries.Queries, from Actor, token
 	}
 	if err := q.PutSetting(ctx, queries.PutSettingParams{Name: "name", Value: placeName}); err != nil {
 		return User{}, err
+	}
+	if user.Email != "" {
+		if err := queueConfirmation(ctx, q, s.now(), user.ID, user.Email, from.IP); err != nil {
+			return User{}, err
+		}
 	}
 	return user, record(ctx, q, s.now(), Actor{User: user, IP: from.IP}, deed{action: AuditSetUp, detail: placeName})
 }

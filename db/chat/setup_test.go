@@ -33,6 +33,9 @@ func TestSetUp(t *testing.T) {
 	if err != nil || !user.IsAdmin || user.Username != "admin" || user.Email != "a@example.org" {
 		t.Fatalf("%+v: %v", user, err)
 	}
+	if got := w.deliver(t, &postbox{}); len(got) != 1 || got[0].Kind != chat.MailConfirm || got[0].To != "a@example.org" || !user.EmailConfirmedAt.IsZero() {
+		t.Errorf("the mail is %+v", got)
+	}
 	if place, err := w.Place(t.Context()); err != nil || place.Name != "Our place" {
 		t.Errorf("the place is %+v: %v", place, err)
 	}

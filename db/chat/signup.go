@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"time"
 
 	"parley/queries"
 )
@@ -71,6 +72,7 @@ func (s *Store) SignUp(ctx context.Context, from Actor, n NewUser, invite string
 		user, err = s.signUp(ctx, q, from, n, hash, invite)
 		return err
 	})
+	s.wakeMail()
 	return user, fault(err, "")
 }
 
@@ -101,14 +103,26 @@ func (s *Store) signUp(ctx context.Context, q *queries.Queries, from Actor, n Ne
 	if err := s.useInvitation(ctx, q, invitation, user); err != nil {
 		return User{}, err
 	}
-	if err := offerEmail(ctx, q, user, email); err != nil {
+	if err := offerEmail(ctx, q, s.now(), user, email, from.IP); err != nil {
 		return User{}, err
 	}
 	return user, record(ctx, q, s.now(), Actor{User: user, IP: from.IP}, deed{action: AuditSignUp, detail: invitation.told()})
 }
 
-// offerEmail is where the address that somebody gives when they sign up goes. The account is made without it, so that
+// offerEmail is where the address goes that somebody gives when they sign up. The account is made without it, so that
 // whoever signs up sees the same whether the address is somebody else's or nobody's (OWASP Authentication Cheat Sheet,
-// "Authentication and Error Messages"): only its owner can tell, by mail. It becomes the account's when the link in that
-// mail is followed. Nothing sends mail yet, so until then there is nothing to do.
-func offerEmail(_ context.Context, _ *queries.Queries, _ User, _ string) error { return nil }
+// "Authentication and Error Messages"): only mail tells, which only the owner of the address reads. It becomes the
+// account's when the link that goes there is followed.
+func offerEmail(ctx context.Context, q *queries.Queries, at time.Time, user User, email, ip string) error {
+	if email == "" {
+		return nil
+	}
+	owner, err := q.UserByEmail(ctx, nullString(canonical(email)))
+	if err != nil && !noRow(err) {
+		return err
+	}
+	if err == nil && owner.EmailConfirmedAt.Valid {
+		return tell(ctx, q, at, MailEmailTaken, owner, ip)
+	}
+	return queueConfirmation(ctx, q, at, user.ID, email, ip)
+}

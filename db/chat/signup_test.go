@@ -87,19 +87,44 @@ func TestSignUpWhereEverybodyMay(t *testing.T) {
 	}
 }
 
-// Whoever signs up can't find out whether an address is somebody's: the account is made without it, either way.
+// Whoever signs up can't find out whether an address is somebody's: the account is made without it, either way. Mail tells
+// whoever reads it.
 func TestSignUpTellsNothingOfAddresses(t *testing.T) {
-	w, root := opened(t, chat.SignUpOpen)
-	if _, err := w.CreateAccount(t.Context(), root, chat.NewUser{Username: "alice", Email: "alice@example.org", Password: password}); err != nil {
-		t.Fatal(err)
-	}
-	for name, email := range map[string]string{"taken": "Alice@Example.org", "free": "free@example.org"} {
-		user, err := w.SignUp(t.Context(), stranger, chat.NewUser{Username: name, Email: email, Password: password}, "")
+	w, _ := opened(t, chat.SignUpOpen)
+	w.withEmail(t, "alice", "alice@example.org")
+	squatted := w.people(t, "squatter")[0]
+	w.setEmail(t, squatted, "squatted@example.org", false)
+	for name, c := range map[string]struct {
+		email, to, about string
+		kind             chat.MailKind
+	}{
+		"taken":    {"ALICE@Example.org", "alice@example.org", "alice", chat.MailEmailTaken},
+		"free":     {"free@example.org", "free@example.org", "free", chat.MailConfirm},
+		"someones": {"Squatted@example.org", "Squatted@example.org", "someones", chat.MailConfirm}, // who hasn't shown that it is theirs
+		"without":  {},
+	} {
+		user, err := w.SignUp(t.Context(), stranger, chat.NewUser{Username: name, Email: c.email, Password: password}, "")
 		if err != nil || user.Email != "" {
 			t.Errorf("%s: %+v: %v", name, user, err)
 		}
 		if own, err := w.Profile(t.Context(), chat.Actor{User: user}); err != nil || own.Email != "" {
 			t.Errorf("%s sees the address %q: %v", name, own.Email, err)
+		}
+		got := w.deliver(t, &postbox{})
+		if len(got) > 1 || len(got) == 1 != (c.to != "") {
+			t.Fatalf("%s: the mail is %+v", name, got)
+		}
+		if c.to != "" && (got[0].To != c.to || got[0].Kind != c.kind || got[0].User.Username != c.about) {
+			t.Errorf("%s: the mail is %+v", name, got[0])
+		}
+		if name != "free" {
+			continue
+		}
+		if _, err := w.Confirm(t.Context(), got[0].Token, stranger.IP); err != nil {
+			t.Error(err)
+		}
+		if own, err := w.Profile(t.Context(), chat.Actor{User: user}); err != nil || own.Email != c.email || own.EmailConfirmedAt.IsZero() {
+			t.Errorf("the link was followed, and the address is %q: %v", own.Email, err)
 		}
 	}
 }
