@@ -39,6 +39,8 @@ func adminTable(message string) []entry {
 		{"GET", "/admin/mail", "", nil, list, gone, mustSignIn("/admin/mail")},
 		{"POST", "/admin/mail/:id/retry", "/admin/mail/1/retry", form(), gone, gone, mustSignIn("")}, // those that are: TestAdminMail
 		{"POST", "/admin/mail/:id/drop", "/admin/mail/1/drop", form(), gone, gone, mustSignIn("")},
+		{"GET", "/admin/invitations", "", nil, list, gone, mustSignIn("/admin/invitations")},
+		{"POST", "/admin/invitations/:id/revoke", "/admin/invitations/7/revoke", form(), gone, gone, mustSignIn("")}, // those that are: TestInvitations
 		{"GET", "/admin/messages", "", nil, list, gone, mustSignIn("/admin/messages")},
 		{"GET", "/admin/messages/:id", facts, nil, list, gone, mustSignIn(facts)},
 		{"POST", "/admin/messages/:id/body", facts + "/body", form(), list, gone, mustSignIn("")},
@@ -97,7 +99,7 @@ func TestEveryAdminRouteInEveryShapeForEverybody(t *testing.T) {
 
 func (w *world) forget(username string) {
 	w.t.Helper()
-	if _, err := w.db.Exec("DELETE FROM users WHERE username = ?", username); err != nil {
+	if _, err := w.db.Exec("DELETE u, s FROM users u LEFT JOIN skeletons s ON s.user_id = u.id WHERE u.username = ?", username); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -27,6 +27,7 @@ var statusOf = map[chat.Kind]int{
 	chat.Denied:      http.StatusUnauthorized,
 	chat.Malformed:   http.StatusBadRequest,
 	chat.Unavailable: http.StatusServiceUnavailable,
+	chat.Forbidden:   http.StatusForbidden,
 }
 
 // textOf is what people read where only the status is known.

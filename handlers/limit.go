@@ -47,6 +47,8 @@ var (
 	windowsOf = limit{Rule: throttle.Rule{Name: "window", Burst: 2 * maxWindows, Every: time.Second}, text: "You are opening windows faster than Parley takes them.", by: byPerson}
 	// Who asks for links on and on fills somebody's letter box (OWASP Forgot Password Cheat Sheet).
 	forgets = limit{Rule: throttle.Rule{Name: "forgot", Burst: 10, Every: time.Minute}, text: "Too many links were asked for from your network.", by: byNetwork}
+	// Each account costs a hash and a place in the directory; a class of people who sign up together stays below.
+	signUps = limit{Rule: throttle.Rule{Name: "signup", Burst: 60, Every: 30 * time.Second}, text: "Too many accounts are being made from your network."}
 	// Everybody behind one proxy or in one building comes back at once when Parley restarts.
 	windowsFrom = limit{Rule: throttle.Rule{Name: "window-address", Burst: 5000, Every: 10 * time.Millisecond}, text: "Too many windows are being opened from your network.", by: byNetwork}
 )

@@ -77,7 +77,7 @@ func (s *Server) accessLog(c *fiber.Ctx) error {
 }
 
 // secretPaths are where what follows is a secret: links that do something for whoever has them.
-var secretPaths = []string{views.ResetPath, views.ConfirmPath}
+var secretPaths = []string{views.ResetPath, views.ConfirmPath, views.SetupPath}
 
 // secretIn gives the part of a path before the secret that it holds, "" where it holds none. A path that somebody wrote
 // in another way, and that leads nowhere, counts too.

@@ -124,3 +124,8 @@ func limitParam(c *fiber.Ctx) (int, error) {
 	}
 	return n, nil
 }
+
+// whole is a page that needs no look-ups of its own.
+func whole(component templ.Component) func() (templ.Component, error) {
+	return func() (templ.Component, error) { return component, nil }
+}

@@ -192,6 +192,7 @@ func (s *Server) showLogin(c *fiber.Ctx) error {
 
 func (s *Server) renderLogin(c *fiber.Ctx, l views.Login) error {
 	_, l.Passkeys = s.site(c)
+	l.SignUp = s.signUpMode(c)
 	return render(c, views.LoginPage(l))
 }
 

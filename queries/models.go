@@ -43,6 +43,24 @@ type Conversation struct {
 	Blocked uint8
 }
 
+type Invitation struct {
+	ID          uint64
+	TokenHash   []byte
+	CreatorID   uint64
+	Note        string
+	Uses        uint32
+	UsesAllowed uint32
+	CreatedAt   time.Time
+	ExpiresAt   time.Time
+	RevokedAt   sql.NullTime
+}
+
+type InvitationUse struct {
+	InvitationID uint64
+	UserID       uint64
+	UsedAt       time.Time
+}
+
 type KnownBrowser struct {
 	UserID uint64
 	Hash   []byte
@@ -146,12 +164,23 @@ type Setting struct {
 	Value string
 }
 
+type SetupLink struct {
+	ID        uint8
+	TokenHash []byte
+	CreatedAt time.Time
+}
+
 type SignIn struct {
 	IDHash      []byte
 	UserID      uint64
 	PasswordKey []byte
 	Tries       uint32
 	ExpiresAt   time.Time
+}
+
+type Skeleton struct {
+	SkeletonKey []byte
+	UserID      uint64
 }
 
 type Token struct {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
@@ -107,6 +108,22 @@ var seeds = map[string]call{
 	"PutCeremony": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return nothing(q.PutCeremony(ctx, queries.PutCeremonyParams{Owner: hash, State: key, ExpiresAt: soon}))
 	},
+}
+
+var (
+	invitation    = queries.CreateInvitationParams{TokenHash: hash, CreatorID: 1, Note: "x", UsesAllowed: 1, CreatedAt: now, ExpiresAt: soon}
+	invitationUse = queries.CreateInvitationUseParams{InvitationID: 1, UserID: 2, UsedAt: now}
+)
+
+// invited calls after an invitation was made.
+func invited(f func(ctx context.Context, q *queries.Queries, id uint64) (any, error)) call {
+	return func(ctx context.Context, q *queries.Queries) (any, error) {
+		id, err := q.CreateInvitation(ctx, invitation)
+		if err != nil {
+			return nil, err
+		}
+		return f(ctx, q, uint64(id))
+	}
 }
 
 var calls = map[string]call{
@@ -356,6 +373,77 @@ var calls = map[string]call{
 	},
 	"SetEmailConfirmed": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return nothing(q.SetEmailConfirmed(ctx, queries.SetEmailConfirmedParams{EmailConfirmedAt: moment(now), ID: 1}))
+	},
+	"CreateInvitation": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.CreateInvitation(ctx, invitation))
+	},
+	"InvitationByToken": invited(func(ctx context.Context, q *queries.Queries, id uint64) (any, error) {
+		return some(q.InvitationByToken(ctx, hash))
+	}),
+	"UseInvitation": invited(func(ctx context.Context, q *queries.Queries, id uint64) (any, error) {
+		return some(q.UseInvitation(ctx, queries.UseInvitationParams{ID: id, Now: now}))
+	}),
+	"CreateInvitationUse": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.CreateInvitationUse(ctx, invitationUse))
+	},
+	"CountOpenInvitations": invited(func(ctx context.Context, q *queries.Queries, id uint64) (any, error) {
+		return some(q.CountOpenInvitations(ctx, queries.CountOpenInvitationsParams{CreatorID: 1, Now: now}))
+	}),
+	"ListInvitations": invited(func(ctx context.Context, q *queries.Queries, id uint64) (any, error) {
+		return some(q.ListInvitations(ctx, queries.ListInvitationsParams{CreatorID: 1, BeforeID: 9, Limit: 1}))
+	}),
+	"ListAllInvitations": invited(func(ctx context.Context, q *queries.Queries, id uint64) (any, error) {
+		return some(q.ListAllInvitations(ctx, queries.ListAllInvitationsParams{BeforeID: 9, Limit: 1}))
+	}),
+	"ListInvitationUses": func(ctx context.Context, q *queries.Queries) (any, error) {
+		if err := q.CreateInvitationUse(ctx, invitationUse); err != nil {
+			return nil, err
+		}
+		return some(q.ListInvitationUses(ctx, []uint64{1, 2}))
+	},
+	"LockInvitation": invited(func(ctx context.Context, q *queries.Queries, id uint64) (any, error) {
+		return some(q.LockInvitation(ctx, id))
+	}),
+	"RevokeInvitation": invited(func(ctx context.Context, q *queries.Queries, id uint64) (any, error) {
+		return nothing(q.RevokeInvitation(ctx, queries.RevokeInvitationParams{RevokedAt: moment(now), ID: id}))
+	}),
+	"PutSetupLink": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.PutSetupLink(ctx, queries.PutSetupLinkParams{TokenHash: hash, CreatedAt: now}))
+	},
+	"SetupLinkOpen": func(ctx context.Context, q *queries.Queries) (any, error) {
+		if err := q.PutSetupLink(ctx, queries.PutSetupLinkParams{TokenHash: hash, CreatedAt: now}); err != nil {
+			return nil, err
+		}
+		if open, err := q.SetupLinkOpen(ctx, hash); err != nil || open {
+			return nil, errors.Join(err, errors.New("there is an admin")) // ada
+		}
+		if err := q.SetDisabled(ctx, queries.SetDisabledParams{DisabledAt: moment(now), ID: 1}); err != nil {
+			return nil, err
+		}
+		return some(q.SetupLinkOpen(ctx, hash))
+	},
+	"TakeSetupLink": func(ctx context.Context, q *queries.Queries) (any, error) {
+		if err := q.PutSetupLink(ctx, queries.PutSetupLinkParams{TokenHash: hash, CreatedAt: now}); err != nil {
+			return nil, err
+		}
+		return some(q.TakeSetupLink(ctx, hash))
+	},
+	"DropSetupLinks": func(ctx context.Context, q *queries.Queries) (any, error) { return nothing(q.DropSetupLinks(ctx)) },
+	"CreateSkeleton": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.CreateSkeleton(ctx, queries.CreateSkeletonParams{SkeletonKey: []byte("ada"), UserID: 1}))
+	},
+	"CreateSkeletons": func(ctx context.Context, q *queries.Queries) (any, error) {
+		one := queries.Skeleton{SkeletonKey: []byte("ada"), UserID: 1}
+		return nothing(q.CreateSkeletons(ctx, []queries.Skeleton{one, one, {SkeletonKey: one.SkeletonKey, UserID: 2}}))
+	},
+	"UserBySkeleton": func(ctx context.Context, q *queries.Queries) (any, error) {
+		if err := q.CreateSkeleton(ctx, queries.CreateSkeletonParams{SkeletonKey: []byte("ada"), UserID: 1}); err != nil {
+			return nil, err
+		}
+		return some(q.UserBySkeleton(ctx, []byte("ada")))
+	},
+	"ListWithoutSkeleton": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.ListWithoutSkeleton(ctx, queries.ListWithoutSkeletonParams{Limit: 1}))
 	},
 	"PutSetting": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return nothing(q.PutSetting(ctx, queries.PutSettingParams{Name: "name", Value: "x"}))

@@ -192,6 +192,7 @@ func goldens() map[string]templ.Component {
 		"mail-queue-empty":   AdminMail(MailQueue{Viewing: viewing}),
 		"mail-reset":         LetterPage(letter(chat.Mail{Kind: chat.MailReset, User: root, Place: `Our "<b>" place`, Token: "a-token"}, "https://chat.example.org")),
 		"mail-email-changed": LetterPage(letter(chat.Mail{Kind: chat.MailEmailChanged, User: bob, Place: "Parley"}, "https://chat.example.org")),
+		"mail-email-taken":   LetterPage(letter(chat.Mail{Kind: chat.MailEmailTaken, User: bob, Place: "Parley"}, "https://chat.example.org")),
 		"forgot":             ForgotForm(Forgot{Mail: true, Email: `al"ice`, Error: "No mail is on its way.", Errors: map[string][]string{"email": {"This is not an e-mail address, such as name@example.org."}}}),
 		"forgot-done":        ForgotForm(Forgot{Mail: true, Done: true}),
 		"forgot-no-mail":     ForgotForm(Forgot{}),
@@ -206,8 +207,22 @@ func goldens() map[string]templ.Component {
 		"tokens-made":        OwnTokens(TokenList{Viewing: viewing, Tokens: tokens().Tokens[:1], Made: "parley_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG000000"}),
 		"tokens-refused": OwnTokens(TokenList{Viewing: viewing, Typed: chat.NewToken{Name: `<b>"`, Scope: "write", Days: chat.TokenForever}, Error: "The token wasn't made.", Errors: map[string][]string{
 			"name": {"Choose another name."}, "scope": {"Choose what the token may do."}, "days": {"Choose how long."}, "current_password": {"This isn't your present password."}}}),
-		"directory-throttled": DirectoryPane(Directory{Viewing: viewing, Search: `b "x"`, Error: "You are searching faster than Parley looks. Try again in a second."}),
-		"titled":              In(Titled("Bob"), Profile(viewing, bob, false)),
+		"directory-throttled":  DirectoryPane(Directory{Viewing: viewing, Search: `b "x"`, Error: "You are searching faster than Parley looks. Try again in a second."}),
+		"titled":               In(Titled("Bob"), Profile(viewing, bob, false)),
+		"login-open":           LoginPage(Login{SignUp: chat.SignUpOpen}),
+		"login-invitation":     LoginPage(Login{SignUp: chat.SignUpInvited}),
+		"signup":               SignUpPage(SignUp{Offer: chat.SignUpOffer{Place: chat.Place{Name: `<b>"`, SignUp: chat.SignUpOpen}}}),
+		"signup-invited":       SignUpPage(SignUp{Offer: chat.SignUpOffer{Place: chat.Place{Name: "Our place"}, InvitedBy: bob}, Invite: `a"b`, Typed: chat.NewUser{Username: `<b>"`, DisplayName: "<i>", Email: "x", Password: "secret"}, Error: "The account wasn't made.", Errors: map[string][]string{"username": {"Taken."}, "password": {"Short."}}}),
+		"signup-closed":        SignUpRefused(chat.Place{SignUp: chat.SignUpClosed}, "No <b>."),
+		"signup-by-invitation": SignUpRefused(chat.Place{SignUp: chat.SignUpInvited}, "Ask somebody."),
+		"setup":                SetupPage(Setup{Token: "abc", Name: "Parley"}),
+		"setup-refused":        SetupPage(Setup{Token: "abc", Name: `<b>"`, Typed: chat.NewUser{Username: "ada"}, Error: "The account wasn't made.", Errors: map[string][]string{"name": {"Give it one."}}}),
+		"invitations":          OwnInvitations(InvitationList{Viewing: viewing, May: true, Invitations: invitations(), Next: "/account/invitations?after=abc", Done: "revoked"}),
+		"invitations-new":      OwnInvitations(InvitationList{Viewing: viewing, May: true, Link: "https://chat.example.org/signup?invite=abc", Invitations: invitations()[:1]}),
+		"invitations-refused":  OwnInvitations(InvitationList{Viewing: viewing, May: true, Note: `<b>"`, Days: "91", Uses: "0", Error: "No invitation was made.", Errors: map[string][]string{"days": {"Too long."}}}),
+		"invitations-none":     OwnInvitations(InvitationList{Viewing: viewing}),
+		"invitations-all":      AllInvitations(InvitationList{Viewing: viewing, Invitations: invitations()}),
+		"invitations-all-none": AllInvitations(InvitationList{Viewing: viewing}),
 	}
 }
 
@@ -268,6 +283,16 @@ func tokens() TokenList {
 		{ID: 12, Name: "A <b>bot</b>", Scope: chat.ScopeWrite, CreatedAt: at("2026-11-20 10:00:00"), UsedAt: at("2026-11-23 09:59:00"), UsedIP: "2001:db8::1"},
 		{ID: 7, Name: "نسخ احتياطي", Scope: chat.ScopeRead, CreatedAt: at("2026-08-20 10:00:00"), ExpiresAt: at("2026-11-18 10:00:00")},
 	}}
+}
+
+// invitations are one that is open, and one for each way to end.
+func invitations() []chat.Invitation {
+	one := chat.Invitation{ID: 4, CreatedBy: bob, Note: `for <b>"`, UsesAllowed: 3, Uses: 1, CreatedAt: viewing.Now, ExpiresAt: viewing.Now.AddDate(0, 0, 7), UsedBy: []chat.InvitationUse{{User: noor, At: viewing.Now}}}
+	used, revoked, late := one, one, one
+	used.ID, used.Uses, used.UsedBy = 3, 3, append(one.UsedBy[:1:1], chat.InvitationUse{User: alice}, chat.InvitationUse{User: root})
+	revoked.ID, revoked.RevokedAt, revoked.Note = 2, viewing.Now, ""
+	late.ID, late.ExpiresAt = 1, viewing.Now
+	return []chat.Invitation{one, used, revoked, late}
 }
 
 // degraded shows an admin page on a node that does without word of others.

@@ -8,13 +8,16 @@ package views
 import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
+import "parley/db/chat"
+
 // Login is what the sign-in form shows.
 type Login struct {
 	Username string // what was typed
 	Next     string // where to go afterwards, a local path
 	Error    string
-	Passkeys bool   // can be used at this address
-	Why      string // why somebody who was signed in has to sign in again: WhyEnded, or nothing
+	Passkeys bool        // can be used at this address
+	Why      string      // why somebody who was signed in has to sign in again: WhyEnded, or nothing
+	SignUp   chat.SignUp // who may make an account for themself
 }
 
 // WhyEnded is in the address of the page to sign in where a session has ended. What is shown is never taken from there.
@@ -77,7 +80,7 @@ func LoginPage(l Login) templ.Component {
 				var templ_7745c5c3_Var3 string
 				templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinStringErrs(l.whyText())
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/login.templ`, Line: 29, Col: 47}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/login.templ`, Line: 32, Col: 47}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var3))
 				if templ_7745c5c3_Err != nil {
@@ -99,7 +102,7 @@ func LoginPage(l Login) templ.Component {
 			var templ_7745c5c3_Var4 string
 			templ_7745c5c3_Var4, templ_7745c5c3_Err = templ.JoinStringErrs(l.Next)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/login.templ`, Line: 32, Col: 50}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/login.templ`, Line: 35, Col: 50}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var4))
 			if templ_7745c5c3_Err != nil {
@@ -112,7 +115,7 @@ func LoginPage(l Login) templ.Component {
 			var templ_7745c5c3_Var5 string
 			templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(l.Username)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/login.templ`, Line: 37, Col: 23}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/login.templ`, Line: 40, Col: 23}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var5))
 			if templ_7745c5c3_Err != nil {
@@ -170,7 +173,28 @@ func LoginPage(l Login) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 14, " <p class=\"hint\">No account yet? An admin of this place can make one for you.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 14, " <p class=\"hint\">No account yet? ")
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			switch l.SignUp {
+			case chat.SignUpOpen:
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 15, "<a href=\"/signup\">Make one</a>")
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+			case chat.SignUpInvited:
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 16, "Ask somebody who is here already for an <a href=\"/signup\">invitation</a>.")
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+			default:
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 17, "An admin of this place can make one for you.")
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+			}
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 18, "</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -206,7 +230,7 @@ func welcome() templ.Component {
 			templ_7745c5c3_Var6 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 15, "<div class=\"welcome\"><svg class=\"art\" viewBox=\"0 0 400 320\" aria-hidden=\"true\"><path d=\"M90 28h150a72 72 0 0 1 0 144H18v-72a72 72 0 0 1 72-72z\"></path> <path d=\"M162 152h150a72 72 0 0 1 72 72v72H162a72 72 0 0 1 0-144z\"></path> <path d=\"M96 48h136a52 52 0 0 1 0 104H44v-52a52 52 0 0 1 52-52z\"></path> <path d=\"M170 172h136a52 52 0 0 1 52 52v52H170a52 52 0 0 1 0-104z\"></path> <path d=\"M96 86h128M96 114h76\"></path> <path d=\"M206 224h0M238 224h0M270 224h0\"></path></svg><p><dfn>par·ley</dfn> <i>noun</i><br>a talk between two sides</p></div>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 19, "<div class=\"welcome\"><svg class=\"art\" viewBox=\"0 0 400 320\" aria-hidden=\"true\"><path d=\"M90 28h150a72 72 0 0 1 0 144H18v-72a72 72 0 0 1 72-72z\"></path> <path d=\"M162 152h150a72 72 0 0 1 72 72v72H162a72 72 0 0 1 0-144z\"></path> <path d=\"M96 48h136a52 52 0 0 1 0 104H44v-52a52 52 0 0 1 52-52z\"></path> <path d=\"M170 172h136a52 52 0 0 1 52 52v52H170a52 52 0 0 1 0-104z\"></path> <path d=\"M96 86h128M96 114h76\"></path> <path d=\"M206 224h0M238 224h0M270 224h0\"></path></svg><p><dfn>par·ley</dfn> <i>noun</i><br>a talk between two sides</p></div>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -87,6 +87,16 @@ var letters = map[chat.MailKind]func(chat.Mail) Letter{
 			Footer: "If it wasn’t you, tell an admin of this place now.",
 		}
 	},
+	chat.MailEmailTaken: func(m chat.Mail) Letter {
+		return Letter{
+			Subject: "somebody signed up with your e-mail address",
+			Paragraphs: []string{
+				"Somebody made a new account and gave this e-mail address, which is that of your account “" + m.User.Username + "”.",
+				"If it was you, you can use the account that you have: sign in with that username. An address belongs to one account only, so the new one goes without.",
+			},
+			Footer: "If it wasn’t you, do nothing: the address stays yours, and whoever it was isn’t told that you are here.",
+		}
+	},
 }
 
 // Text is the letter for whoever reads plain text.
@@ -129,7 +139,7 @@ func (q MailQueue) summary() string {
 // mailKinds say what mail is about.
 var mailKinds = map[chat.MailKind]string{
 	chat.MailReset: "New password", chat.MailConfirm: "Confirm the address", chat.MailPasswordChanged: "Password was changed",
-	chat.MailEmailChanged: "Address was changed", "asked": "New password",
+	chat.MailEmailChanged: "Address was changed", chat.MailEmailTaken: "Address is taken", "asked": "New password",
 }
 
 func mailKindOf(kind chat.MailKind) string { return or(mailKinds[kind], string(kind)) }

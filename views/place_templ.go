@@ -26,7 +26,7 @@ func (e EditedPlace) doneText() string {
 }
 
 var signUps = []choice{
-	{string(chat.SignUpClosed), "Nobody", "Admins make all accounts."},
+	{string(chat.SignUpClosed), "Nobody", "Admins make all accounts, or invite people."},
 	{string(chat.SignUpInvited), "Whoever has an invitation", "An invitation is a link that somebody here makes and passes on."},
 	{string(chat.SignUpOpen), "Everybody who finds this place", ""},
 }

@@ -41,13 +41,13 @@ var chromiumFlags = append(chromedp.DefaultExecAllocatorOptions[:],
 	chromedp.Flag("host-resolver-rules", "MAP parley.test 127.0.0.1"), // an address that isn't this machine's, to browsers
 )
 
-func openBrowser(t testing.TB, base string) *browser {
+func openBrowser(t testing.TB, base string, flags ...chromedp.ExecAllocatorOption) *browser {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
 	if err != nil {
 		dbtest.Missing(t, errors.New("chromium isn't installed (Debian: apt-get install chromium)"))
 	}
-	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(chromiumFlags, chromedp.ExecPath(path))...)
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(append(chromiumFlags[:len(chromiumFlags):len(chromiumFlags)], flags...), chromedp.ExecPath(path))...)
 	ctx, cancel := chromedp.NewContext(allocator)
 	t.Cleanup(func() { cancel(); stop() })
 	b := &browser{t: t, ctx: ctx, base: base}

@@ -186,6 +186,16 @@ var signedInPages = []visit{
 		b.makeToken(uuid.NewString(), password)
 		b.run(chromedp.WaitVisible(chromedp.CSS(`#main .made`)))
 	}},
+	{name: "admin-invitations-none", path: "/admin/invitations"},
+	{name: "invitations", path: "/account/invitations"},
+	{name: "invitations-new", path: "/account/invitations", then: func(b *browser) {
+		b.run(
+			chromedp.SendKeys(chromedp.CSS(`#main input[name=note]`), "for Dave, who asked at lunch"),
+			chromedp.Click(chromedp.CSS(`#main .actions button`)),
+			chromedp.WaitVisible(chromedp.CSS(`#link`)),
+		)
+	}},
+	{name: "admin-invitations", path: "/admin/invitations"},
 	{name: "admin-settings", path: "/admin/place"},
 	{name: "message", path: "/messages/1-1"},
 	{name: "not-found", path: "/nothing/here"},

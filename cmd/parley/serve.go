@@ -77,6 +77,9 @@ func (cmd serveCmd) serve(ctx context.Context, p *program, database *db.Cluster,
 			p.log.Error("The demo people could not be made.", "error", err)
 		}
 	}
+	if err := p.tellSetup(ctx, store, base); err != nil {
+		p.log.Error("No link for making the first admin could be made; parley user add NAME --admin makes one.", "error", err)
+	}
 	sweeping := make(chan struct{})
 	sweepCtx, stopSweeping := context.WithCancel(ctx)
 	go func() { defer close(sweeping); p.sweep(sweepCtx, store) }()
@@ -164,7 +167,7 @@ const sweepEvery = time.Hour
 func (p *program) sweep(ctx context.Context, store *chat.Store) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
-	for {
+	for p.fillSkeletons(ctx, store); ; p.fillSkeletons(ctx, store) {
 		select {
 		case <-ctx.Done():
 			return

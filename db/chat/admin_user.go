@@ -70,19 +70,11 @@ func (s *Store) CreateAccount(ctx context.Context, actor Actor, n NewUser) (Acco
 	return Account{User: user}, err
 }
 
-// insertLogged gives the account that is there already where the hash is its own: nobody else has that salt, so this
-// is the transaction run again after a commit whose answer was lost.
+// insertLogged writes nothing more where the transaction runs again after a commit whose answer was lost.
 func (s *Store) insertLogged(ctx context.Context, t adminTx, n NewUser, hash string) (User, error) {
-	row, err := t.q.UserByKey(ctx, usernameKey(n.Username))
-	if err != nil && !noRow(err) {
-		return User{}, err
-	}
-	if err == nil && row.PasswordHash == hash {
-		return userOf(row), nil
-	}
-	user, err := s.insertVouched(ctx, t.q, n, hash)
-	if err != nil {
-		return User{}, err
+	user, again, err := s.insertOnce(ctx, t.q, n, hash)
+	if err != nil || again {
+		return user, err
 	}
 	return user, t.logCreated(ctx, user)
 }

@@ -25,6 +25,10 @@ const (
 	AuditEndSessions AuditAction = "user.end_sessions"
 	AuditOpenBody    AuditAction = "message.open_body"
 	AuditSetPlace    AuditAction = "place.set"
+	AuditSetUp       AuditAction = "place.set_up"
+	AuditSignUp      AuditAction = "user.sign_up"
+	AuditInvite      AuditAction = "invitation.create"
+	AuditUninvite    AuditAction = "invitation.revoke"
 
 	AuditChangePassword AuditAction = "own.password" // what somebody did to their own account, from here on
 	AuditChangeEmail    AuditAction = "own.email"

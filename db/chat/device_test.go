@@ -19,7 +19,7 @@ func openNames(page chat.Page[chat.OpenSession]) (names []string) {
 }
 
 func TestOpenSessions(t *testing.T) {
-	w, alice, token, here := signedIn(t)
+	w, alice, token, _ := signedIn(t)
 	bob := w.personNamed(t, "bobby", "Bobby")
 	w.clock.move(time.Minute)
 	_, desk, err := w.StartSession(t.Context(), alice, chat.Device{UserAgent: "curl/8.5.0", IP: "192.0.2.8"})
@@ -30,7 +30,8 @@ func TestOpenSessions(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.clock.move(time.Minute)
-	if here, err = w.SessionByToken(t.Context(), token); err != nil {
+	here, err := w.SessionByToken(t.Context(), token)
+	if err != nil {
 		t.Fatal(err)
 	}
 	page, err := w.OpenSessions(t.Context(), chat.Actor{User: alice}, here, "", 0)

@@ -18,6 +18,7 @@ const (
 	Denied                      // the caller isn't who they say, or may not sign in
 	Malformed                   // an ID, a cursor or the like that nobody can have been given
 	Unavailable                 // the database can't answer now; the same call may be tried again
+	Forbidden                   // a setting of the place doesn't let the caller
 )
 
 // Error is an error with a text for people: what happened and what to do. The cause, for the log alone, is unwrapped.

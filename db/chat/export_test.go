@@ -75,3 +75,26 @@ func QueueMail(ctx context.Context, q *queries.Queries, at time.Time, kind MailK
 
 // QueueConfirmation is for whoever gives an account an address.
 var QueueConfirmation = queueConfirmation
+
+// Skeleton and what else says how a name looks.
+var (
+	Skeleton     = skeleton
+	MixesScripts = mixesScripts
+	IsReserved   = isReserved
+)
+
+// SkeletonKey is what the table has.
+var SkeletonKey = skeletonKey
+
+// SkeletonRows is how many accounts FillSkeletons takes at a time.
+const SkeletonRows = skeletonRows
+
+// TidyUsername gives a username as a new account has it, and whether it can be one.
+func TidyUsername(given string) (string, bool) {
+	f := fields{}
+	name := checkUsername(f, given)
+	return name, len(f) == 0
+}
+
+// MaxOpenInvitations is how many one person can have.
+const MaxOpenInvitations = maxOpenInvitations

@@ -77,8 +77,20 @@ func (i *Importer) users(ctx context.Context, users []ImportUser) (ImportedUsers
 	}
 	// Looked up once more rather than counted on from the last ID: another account may have got a name meanwhile.
 	all, err := findImported(ctx, i.conn, users)
+	if err != nil {
+		return all, err
+	}
 	all.Made = len(all.Users) - len(there.Users)
-	return all, err
+	return all, i.inTx(ctx, func(q *queries.Queries) error { return q.CreateSkeletons(ctx, skeletonsOf(all.Users)) })
+}
+
+// skeletonsOf are those of people whom an import has made. Where one is taken, FillSkeletons gives another.
+func skeletonsOf(users []User) []queries.Skeleton {
+	skeletons := make([]queries.Skeleton, len(users))
+	for i, u := range users {
+		skeletons[i] = queries.Skeleton{SkeletonKey: skeletonKey(u.Username), UserID: u.ID}
+	}
+	return skeletons
 }
 
 func findImported(ctx context.Context, db queries.DBTX, users []ImportUser) (all ImportedUsers, _ error) {

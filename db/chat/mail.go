@@ -17,6 +17,7 @@ const (
 	MailConfirm         MailKind = "confirm"          // a link that confirms the address
 	MailPasswordChanged MailKind = "password_changed" // says that somebody chose a new password by a link
 	MailEmailChanged    MailKind = "email_changed"    // says to the address so far that another took its place
+	MailEmailTaken      MailKind = "email_taken"      // says that somebody gave the address when they signed up
 
 	// mailAsked is one of which nobody has looked yet whether the address is anybody's: see AskReset.
 	mailAsked MailKind = "asked"

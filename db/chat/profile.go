@@ -47,6 +47,9 @@ func (t ownTx) editProfile(ctx context.Context, e ProfileEdit) (User, error) {
 	if e.DisplayName == nil || *e.DisplayName == user.DisplayName {
 		return user, nil
 	}
+	if err := mayBeCalled(ctx, t.q, user, *e.DisplayName); err != nil {
+		return User{}, err
+	}
 	user.DisplayName = *e.DisplayName
 	return user, t.q.UpdateUser(ctx, queries.UpdateUserParams{
 		DisplayName: user.DisplayName, SearchKey: searchKey(user.Username, user.DisplayName),

@@ -58,17 +58,22 @@ func (s *Store) CreateUser(ctx context.Context, n NewUser) (User, error) {
 		return User{}, err
 	}
 	var user User
-	err = s.tryTx(ctx, s.db, func(ctx context.Context, q *queries.Queries) error {
-		user, err = s.insertVouched(ctx, q, n, hash)
+	err = s.inTx(ctx, func(ctx context.Context, q *queries.Queries) error {
+		user, _, err = s.insertOnce(ctx, q, n, hash)
 		return err
 	})
 	return user, fault(err, "")
 }
 
-// checkNewUser gives n as it is stored, and the password's hash.
-func (s *Store) checkNewUser(ctx context.Context, n NewUser) (_ NewUser, hash string, _ error) {
+const accountNotMade = "The account wasn't made."
+
+// checkNewUser gives n as it is stored, and the password's hash. More rules may be given, which see n as it is stored.
+func (s *Store) checkNewUser(ctx context.Context, n NewUser, rules ...func(fields, NewUser)) (_ NewUser, hash string, _ error) {
 	f := fields{}
 	n.Username = checkUsername(f, n.Username)
+	if len(f) == 0 && mixesScripts(n.Username) {
+		f.add("username", "A username is written in one script: it can't mix letters of several, such as Latin and Cyrillic.")
+	}
 	n.DisplayName = checkDisplayName(f, n.DisplayName, n.Username)
 	n.Email = checkEmail(f, n.Email)
 	names, err := s.namesOf(ctx, n.Username, n.DisplayName, n.Email)
@@ -76,7 +81,10 @@ func (s *Store) checkNewUser(ctx context.Context, n NewUser) (_ NewUser, hash st
 		return n, "", err
 	}
 	checkPassword(f, n.Password, names...)
-	if err := f.err("The account wasn't made."); err != nil {
+	for _, rule := range rules {
+		rule(f, n)
+	}
+	if err := f.err(accountNotMade); err != nil {
 		return n, "", err
 	}
 	hash, err = s.hash(ctx, n.Password)
@@ -90,6 +98,20 @@ func (s *Store) hash(ctx context.Context, password string) (string, error) {
 	}
 	defer release()
 	return hashPassword(password), nil
+}
+
+// insertOnce gives the account that is there already where the hash is its own: nobody else has that salt, so this is
+// the transaction run again after a commit whose answer was lost.
+func (s *Store) insertOnce(ctx context.Context, q *queries.Queries, n NewUser, hash string) (_ User, again bool, _ error) {
+	row, err := q.UserByKey(ctx, usernameKey(n.Username))
+	if err != nil && !noRow(err) {
+		return User{}, false, err
+	}
+	if err == nil && row.PasswordHash == hash {
+		return userOf(row), true, nil
+	}
+	user, err := s.insertVouched(ctx, q, n, hash)
+	return user, false, err
 }
 
 // insertVouched is insertUser by an admin, who answers for the e-mail address.
@@ -113,6 +135,9 @@ func (s *Store) insertUser(ctx context.Context, q *queries.Queries, n NewUser, h
 	if duplicateKey(err) {
 		return User{}, whichIsTaken(ctx, q, row.UsernameKey)
 	}
+	if err == nil {
+		err = takeSkeleton(ctx, q, uint64(id), n.Username)
+	}
 	if err != nil {
 		return User{}, err
 	}
@@ -132,7 +157,7 @@ func whichIsTaken(ctx context.Context, q *queries.Queries, key []byte) error {
 	default:
 		return err
 	}
-	return f.err("The account wasn't made.")
+	return f.err(accountNotMade)
 }
 
 func nullString(text string) sql.NullString { return sql.NullString{String: text, Valid: text != ""} }
