@@ -72,6 +72,11 @@ var activityWords = map[chat.AuditAction]string{
 	chat.AuditRetryMail:     "had a mail to you tried again",
 	chat.AuditDropMail:      "dropped a mail to you",
 
+	chat.AuditSetUp:    "set up this place as its first admin",
+	chat.AuditSignUp:   "signed up",
+	chat.AuditInvite:   "made an invitation",
+	chat.AuditUninvite: "revoked an invitation of yours",
+
 	chat.AuditCreateToken: "made an access token for you",
 	chat.AuditRevokeToken: "revoked one of your access tokens",
 }
