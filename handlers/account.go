@@ -18,45 +18,85 @@ type ownBody struct {
 	IsAdmin bool    `json:"is_admin"`
 }
 
-func ownJSON(u chat.User) ownBody {
-	body := ownBody{userBody: userJSON(u), IsAdmin: u.IsAdmin}
-	if u.Email != "" {
-		body.Email = &u.Email
+func ownJSON(u chat.User) ownBody { return ownBody{userJSON(u), optionalText(u.Email), u.IsAdmin} }
+
+// ownProfileBody is that with what they say of themself, and with their time zone, which nobody else sees.
+type ownProfileBody struct {
+	ownBody
+	About    string  `json:"about"`
+	TimeZone *string `json:"time_zone"`
+}
+
+func ownProfileJSON(p chat.Profile) ownProfileBody {
+	return ownProfileBody{ownJSON(p.User), p.About, optionalText(p.TimeZone)}
+}
+
+func optionalText(text string) *string {
+	if text == "" {
+		return nil
 	}
-	return body
+	return &text
 }
 
 func (s *Server) showOwnProfile(c *fiber.Ctx) error {
-	user, err := s.Store.Profile(c.UserContext(), actor(c))
+	profile, err := s.Store.Profile(c.UserContext(), actor(c))
 	if err != nil {
 		return err
 	}
-	return s.respondWithOwnProfile(c, http.StatusOK, views.OwnProfile{User: user, DisplayName: user.DisplayName, Done: c.Query("done") != ""})
+	return s.respondWithOwnProfile(c, http.StatusOK, profile, asOwn(profile, c.Query("done")))
 }
 
-func (s *Server) respondWithOwnProfile(c *fiber.Ctx, status int, p views.OwnProfile) error {
-	return s.respondInApp(c, status, pane{title: "Your profile", content: views.OwnProfileForm(p)}, ownJSON(p.User))
+// asOwn is a profile whose form holds what is stored.
+func asOwn(p chat.Profile, done string) views.OwnProfile {
+	return views.OwnProfile{User: p.User, DisplayName: p.DisplayName, About: p.About, TimeZone: p.TimeZone, Done: done}
+}
+
+func (s *Server) respondWithOwnProfile(c *fiber.Ctx, status int, stored chat.Profile, p views.OwnProfile) error {
+	p.Zones, p.BrowserZone = chat.ZoneNames, s.zoneOf(c).String()
+	return s.respondInApp(c, status, pane{title: "Your profile", content: views.OwnProfileForm(p)}, ownProfileJSON(stored))
+}
+
+// profileForm is what changes one's own profile; what isn't sent stays.
+type profileForm struct {
+	DisplayName *string `json:"display_name" form:"display_name"`
+	About       *string `json:"about" form:"about"`
+	TimeZone    *string `json:"time_zone" form:"time_zone"`
+}
+
+// typed puts what was sent in place of what is stored.
+func (f profileForm) typed(p views.OwnProfile) views.OwnProfile {
+	for _, field := range []struct{ to, sent *string }{{&p.DisplayName, f.DisplayName}, {&p.About, f.About}, {&p.TimeZone, f.TimeZone}} {
+		if field.sent != nil {
+			*field.to = *field.sent
+		}
+	}
+	return p
 }
 
 func (s *Server) editOwnProfile(c *fiber.Ctx) error {
-	var form struct {
-		DisplayName *string `json:"display_name" form:"display_name"`
-	}
+	var form profileForm
 	if err := parse(c, &form); err != nil {
 		return err
 	}
-	user, err := s.Store.EditProfile(c.UserContext(), actor(c), chat.ProfileEdit(form))
+	profile, err := s.Store.EditProfile(c.UserContext(), actor(c), chat.ProfileEdit(form))
 	if err == nil {
 		s.pages.forget(0) // the name may be on anybody's
-		return answerChange(c, http.StatusOK, ownJSON(user), "/account/profile?done=saved")
+		return answerChange(c, http.StatusOK, ownProfileJSON(profile), "/account/profile?done=saved")
 	}
-	if !showsForm(c, err) {
-		return err
+	return s.refuseOwnProfile(c, form, err)
+}
+
+// refuseOwnProfile shows the profile once more, with what was typed and what is wrong with it.
+func (s *Server) refuseOwnProfile(c *fiber.Ctx, form profileForm, refused error) error {
+	if !showsForm(c, refused) {
+		return refused
 	}
-	p := problemOf(c, err)
-	shown := views.OwnProfile{User: viewer(c), Error: p.Detail, Errors: p.Errors}
-	if form.DisplayName != nil {
-		shown.DisplayName = *form.DisplayName
+	stored, err := s.Store.Profile(c.UserContext(), actor(c))
+	if err != nil {
+		return refused
 	}
-	return s.respondWithOwnProfile(c, p.Status, shown)
+	p := s.noted(c, refused)
+	shown := form.typed(asOwn(stored, ""))
+	shown.Error, shown.Errors = p.Detail, p.Errors
+	return s.respondWithOwnProfile(c, p.Status, stored, shown)
 }

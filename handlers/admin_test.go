@@ -233,7 +233,7 @@ func TestNewPersonForm(t *testing.T) {
 
 	r := ada.post("/admin/users", asJSON, object(fields{"username": "bob", "password": password, "email": "bob@example.org", "is_admin": true})).want(201)
 	r.wantHeader("Location", "/admin/users/bob").wantNoText("password", password)
-	r.wantText(`"username":"bob","display_name":"bob","email":"bob@example.org","is_admin":true`, `"disabled_at":null,"email_confirmed_at":"`, `"open_sessions":0`)
+	r.wantText(`"username":"bob","display_name":"bob","photo":null,"email":"bob@example.org","is_admin":true`, `"disabled_at":null,"email_confirmed_at":"`, `"open_sessions":0`)
 	ada.post("/admin/users", asPage, form("username", "søren", "password", password)).want(303).wantHeader("Location", "/admin/users/s%C3%B8ren?done=created")
 	ada.get("/admin/users/s%C3%B8ren?done=created").want(200).wantText("can sign in now")
 }
@@ -255,7 +255,7 @@ func TestEditForm(t *testing.T) {
 	}
 	for _, send := range []option{object(fields{"email": ""}), form("email", "")} { // what isn't sent stays, in either form
 		ada.post("/admin/users/bob", asJSON, object(fields{"display_name": "Bobby", "is_admin": true, "email": "bob@example.org"})).want(200)
-		ada.post("/admin/users/bob", asJSON, send).want(200).wantText(`"display_name":"Bobby","email":null,"is_admin":true`)
+		ada.post("/admin/users/bob", asJSON, send).want(200).wantText(`"display_name":"Bobby","photo":null,"email":null,"is_admin":true`)
 	}
 	ada.post("/admin/users/nobody", asJSON, object(fields{})).wantProblem(404)
 }
@@ -309,7 +309,7 @@ func TestAccountJSONExactly(t *testing.T) {
 	if _, err := w.db.Exec("UPDATE users SET disabled_at = NULL WHERE username = 'ada'"); err != nil {
 		t.Fatal(err)
 	}
-	facts := `"username":"bob","display_name":"bob","email":"bob@example.org","is_admin":false,"created_at":"2026-01-02T03:04:05.000006Z",` +
+	facts := `"username":"bob","display_name":"bob","photo":null,"email":"bob@example.org","is_admin":false,"created_at":"2026-01-02T03:04:05.000006Z",` +
 		`"last_seen_at":"2026-01-03T00:00:00.000000Z","disabled_at":"2026-02-02T00:00:00.000000Z","email_confirmed_at":"2026-01-04T00:00:00.000000Z"`
 	ada.get("/admin/users/bob", asJSON).want(200).wantJSON(`{` + facts + `,"open_sessions":0}`)
 	ada.get("/admin/users?q=bob", asJSON).want(200).wantJSON(`{"results":[{` + facts + `}],"next":null}`)

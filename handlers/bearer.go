@@ -42,7 +42,7 @@ func challenge(c *fiber.Ctx) string {
 var (
 	errTwoIdentities = &refusal{status: http.StatusBadRequest, text: "The request brings both an access token and the cookie of a session, so it isn't clear who asks. Send one of them."}
 	errReadOnly      = &refusal{status: http.StatusForbidden, text: "This access token may only read. Make one that may write at /account/tokens."}
-	errNotByToken    = &refusal{status: http.StatusForbidden, text: "An access token can't be used here: it is for /conversations, /messages, /users, /ws and reading /account/profile. " +
+	errNotByToken    = &refusal{status: http.StatusForbidden, text: "An access token can't be used here: it is for /conversations, /messages, /photos, /users, /ws and reading /account/profile. " +
 		"What concerns accounts, passwords, tokens and administration takes a person who is signed in."}
 )
 
@@ -70,7 +70,7 @@ func (s *Server) identifyProgram(c *fiber.Ctx) error {
 
 // openToTokens are the parts of Parley that programs may use, by the first segment of the path. What isn't here, such as
 // a new way to sign in, is closed to them.
-var openToTokens = map[string]bool{"": true, "conversations": true, "messages": true, "users": true, "ws": true}
+var openToTokens = map[string]bool{"": true, "conversations": true, "messages": true, "photos": true, "users": true, "ws": true}
 
 // mayByToken refuses what a token must not do.
 func mayByToken(c *fiber.Ctx, scope chat.Scope) error {

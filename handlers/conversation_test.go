@@ -63,7 +63,7 @@ func TestConversationJSONExactly(t *testing.T) {
 			m.ID, m.Sender.Username, m.Recipient.Username, m.Body, m.Rev, m.ClientID)
 	}
 	head := func(unread, read int) string {
-		return fmt.Sprintf(`{"with":{"username":"Bob.B","display_name":"Bob Brown"},"last_message":%s,"unread":%d,"last_seq":2,"last_rev":2,"last_read_seq":%d}`, message(two), unread, read)
+		return fmt.Sprintf(`{"with":{"username":"Bob.B","display_name":"Bob Brown","photo":null},"last_message":%s,"unread":%d,"last_seq":2,"last_rev":2,"last_read_seq":%d}`, message(two), unread, read)
 	}
 	alice.get("/conversations", asJSON).want(200).wantJSON(`{"results":[` + head(1, 0) + `],"next":null}`)
 	alice.get("/conversations/bob.B", asJSON).want(200).wantJSON(`{"conversation":` + head(0, 2) + `,"messages":[` + message(one) + `,` + message(two) + `]}`)
@@ -78,7 +78,7 @@ func TestConversationBeforeTheFirstMessage(t *testing.T) {
 	w.person("bob")
 	alice.get("/conversations", asJSON).want(200).wantJSON(`{"results":[],"next":null}`)
 	alice.get("/conversations/BOB", asJSON).want(200).wantJSON(
-		`{"conversation":{"with":{"username":"bob","display_name":"bob"},"last_message":null,"unread":0,"last_seq":0,"last_rev":0,"last_read_seq":0},"messages":[]}`)
+		`{"conversation":{"with":{"username":"bob","display_name":"bob","photo":null},"last_message":null,"unread":0,"last_seq":0,"last_rev":0,"last_read_seq":0},"messages":[]}`)
 	doc := alice.get("/conversations/bob", asPage).want(200).doc()
 	if doc.Find("#thread article").Length() != 0 || doc.Find("#thread .blank").Length() != 1 || doc.Find("#composer").Length() != 1 {
 		t.Error("an empty conversation isn't an invitation to write")

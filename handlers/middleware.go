@@ -155,7 +155,9 @@ func setPrivate(c *fiber.Ctx) {
 // size. WebSockets are left alone.
 var compressed = compress.New(compress.Config{
 	Level: compress.LevelBestSpeed,
-	Next:  func(c *fiber.Ctx) bool { return c.Path() == "/ws" || c.Path() == auditExportPath },
+	Next: func(c *fiber.Ctx) bool {
+		return c.Path() == "/ws" || c.Path() == auditExportPath || c.Path() == "/account/export" && !safe(c) // a ZIP file is small already
+	},
 })
 
 // requestTime is how long a request may wait for the database. It is longer than a send goes on trying, and shorter than

@@ -10,11 +10,11 @@ import (
 )
 
 func (s *Server) showOwnEmail(c *fiber.Ctx) error {
-	user, err := s.Store.Profile(c.UserContext(), actor(c))
+	profile, err := s.Store.Profile(c.UserContext(), actor(c))
 	if err != nil {
 		return err
 	}
-	return s.respondWithOwnEmail(c, http.StatusOK, views.OwnEmail{User: user, Email: user.Email, Done: c.Query("done") != ""})
+	return s.respondWithOwnEmail(c, http.StatusOK, views.OwnEmail{User: profile.User, Email: profile.Email, Done: c.Query("done") != ""})
 }
 
 func (s *Server) respondWithOwnEmail(c *fiber.Ctx, status int, e views.OwnEmail) error {

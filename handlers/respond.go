@@ -2,16 +2,15 @@ package handlers
 
 import (
 	"bytes"
-	"path"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/a-h/templ"
 	contrib "github.com/gofiber/contrib/websocket"
 	"github.com/gofiber/fiber/v2"
 
+	"parley/db/chat"
 	"parley/views"
 )
 
@@ -82,34 +81,24 @@ func render(c *fiber.Ctx, component templ.Component) error {
 const zoneCookie = "zone"
 
 func (s *Server) viewing(c *fiber.Ctx) views.Viewing {
-	return views.Viewing{Viewer: viewer(c), Now: time.Now(), Zone: s.zoneOf(c)}
+	v := views.Viewing{Viewer: viewer(c), Now: time.Now(), Zone: s.zoneOf(c)}
+	looks, err := s.Store.Looks(c.UserContext(), v.Viewer)
+	if err != nil {
+		return v // it is no reason to show nothing
+	}
+	v.Viewer.Photo = looks.Photo
+	if looks.TimeZone != nil {
+		v.Zone = looks.TimeZone
+	}
+	return v
 }
 
+// zoneOf is the browser's time zone, for whoever has set none.
 func (s *Server) zoneOf(c *fiber.Ctx) *time.Location {
-	if zone := zoneNamed(c.Cookies(zoneCookie)); zone != nil {
+	if zone := chat.Zone(c.Cookies(zoneCookie)); zone != nil {
 		return zone
 	}
 	return s.TimeZone
-}
-
-// zones keeps what was loaded: a zone's file is read anew otherwise, for every request. There are some 600.
-var zones sync.Map // name -> *time.Location
-
-// zoneNamed gives nil for a name that is no zone's, "Local" among them, which would be the server's. Nor is a path that
-// leads to a zone's file in another way: of those there is no end, and each would be kept.
-func zoneNamed(name string) *time.Location {
-	if zone, ok := zones.Load(name); ok {
-		return zone.(*time.Location)
-	}
-	if name == "" || name == "Local" || len(name) >= 64 || path.Clean("/"+name) != "/"+name {
-		return nil
-	}
-	zone, err := time.LoadLocation(name)
-	if err != nil {
-		return nil
-	}
-	zones.Store(name, zone)
-	return zone
 }
 
 // limitParam reads how long a page of a list shall be, 0 where nothing is said.

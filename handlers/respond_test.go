@@ -107,7 +107,7 @@ func TestZoneNamed(t *testing.T) {
 		"Europe/Berlin": true, "UTC": true, "Etc/GMT+5": true, "": false, "Local": false, "Nowhere/Else": false, "Europe//Berlin": false,
 		"Europe/./Berlin": false, "./Europe/Berlin": false, "/Europe/Berlin": false, "Europe/../Europe/Berlin": false, "Europe/Berlin/": false,
 	} {
-		if got := zoneNamed(name) != nil; got != known {
+		if got := chat.Zone(name) != nil; got != known {
 			t.Errorf("%q is a zone: %t", name, got)
 		}
 	}

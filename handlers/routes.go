@@ -22,6 +22,7 @@ func (s *Server) routes() {
 	a.Post("/login/factor", s.finishSignIn)
 	a.Post("/login/passkey", s.askPasskey)
 	a.Post("/logout", s.logout)
+	a.Get("/farewell", farewell)
 	a.Get("/password/forgot", s.showForgot)
 	a.Post("/password/forgot", s.throttled(forgets), s.forgot)
 	a.Get("/password/changed", passwordChanged)
@@ -37,6 +38,7 @@ func (s *Server) routes() {
 
 	a.Get("/users", s.signedIn, s.listUsers)
 	a.Get("/users/:username", s.signedIn, s.showUser)
+	a.Get("/photos/:photo/:side", s.signedIn, s.showPhoto)
 	a.Post("/users/:username/block", s.signedIn, s.blockUser)
 	a.Post("/users/:username/unblock", s.signedIn, s.unblockUser)
 	a.Get("/conversations", s.signedIn, s.listConversations)
@@ -79,6 +81,12 @@ func (s *Server) routes() {
 	a.Get("/account/invitations", s.listOwnInvitations)
 	a.Post("/account/invitations", s.invite)
 	a.Post("/account/invitations/:id/revoke", s.revokeInvitation)
+	a.Post("/account/photo", s.setPhoto)
+	a.Post("/account/photo/remove", s.removePhoto)
+	a.Get("/account/export", s.showOwnData)
+	a.Post("/account/export", s.exportOwnData)
+	a.Get("/account/delete", s.showDeletion)
+	a.Post("/account/delete", s.deleteOwnAccount)
 
 	a.Use("/admin", s.signedIn, adminOnly, s.noticed, s.countReports)
 	a.Get("/admin", adminHome)

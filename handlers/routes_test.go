@@ -61,6 +61,7 @@ func table(message string) []entry {
 	others := answers{303, 303, 204, "/account/devices?done=others"}
 	mine := all(422) // nobody reports their own message
 	blocks := answers{303, 303, 204, "/account/blocks"}
+	removed := answers{303, 303, 200, "/account/profile?done=photo-removed"}
 	sending := form("recipient", "bob", "body", "once more")
 	return []entry{
 		{"GET", "/healthz", "", nil, all(200), all(200), all(200)},
@@ -96,6 +97,14 @@ func table(message string) []entry {
 		{"POST", "/messages/:id/report", "/messages/" + message + "/report", form("reason", "spam"), mine, all(404), mustSignIn("")}, // bob's: TestReport
 		{"GET", "/account", "", nil, redirect("/account/profile"), redirect("/account/profile"), mustSignIn("/account")},
 		{"GET", "/account/profile", "", nil, all(200), all(200), mustSignIn("/account/profile")},
+		{"GET", "/farewell", "", nil, all(200), all(200), all(200)},
+		{"GET", "/photos/:photo/:side", "/photos/none/64", nil, all(404), all(404), mustSignIn("/photos/none/64")},
+		{"POST", "/account/photo", "", form(), all(415), all(415), mustSignIn("")},
+		{"POST", "/account/photo/remove", "", form(), removed, removed, mustSignIn("")},
+		{"GET", "/account/export", "", nil, all(200), all(200), mustSignIn("/account/export")},
+		{"POST", "/account/export", "", form("current_password", "wrong"), all(422), all(422), mustSignIn("")},
+		{"GET", "/account/delete", "", nil, all(200), all(200), mustSignIn("/account/delete")},
+		{"POST", "/account/delete", "", form("current_password", "wrong", "messages", "keep"), all(422), all(422), mustSignIn("")},
 		{"POST", "/account/profile", "", form("display_name", "Somebody"), saved, saved, mustSignIn("")},
 		{"GET", "/account/password", "", nil, all(200), all(200), mustSignIn("/account/password")},
 		{"POST", "/account/password", "", form("password", "short"), all(422), all(422), mustSignIn("")},

@@ -52,6 +52,8 @@ type Server struct {
 	requests *requestCounts
 	peers    peers
 	samples  samples
+	uploads  uploads
+	exports  exports
 	origin   *http.CrossOriginProtection
 	pages    *pageMemory // nil with several nodes
 	draining atomic.Bool
@@ -110,8 +112,9 @@ func New(c Config) *Server {
 	if _, alone := c.Fanout.(*fanout.Memory); alone {
 		s.pages = newPageMemory()
 	}
-	s.app.Server().KeepHijackedConns = true // windows outlive the handler of their handshake
-	s.app.Server().CloseOnShutdown = true   // whose answer comes during the shut-down asks the next time elsewhere
+	s.app.Server().HeaderReceived = s.limits // not with the settings above, as Fiber has none for it
+	s.app.Server().KeepHijackedConns = true  // windows outlive the handler of their handshake
+	s.app.Server().CloseOnShutdown = true    // whose answer comes during the shut-down asks the next time elsewhere
 	s.hub.Watch(c.Fanout.Follow, c.Fanout.Unfollow)
 	c.Fanout.Trace(c.Traces)
 	c.Fanout.Answer(s.answerNode)

@@ -53,7 +53,7 @@ func TestSignInAsProgram(t *testing.T) {
 	w := newWorld(t)
 	w.account(chat.NewUser{Username: "alice", DisplayName: "Alice A"})
 	for _, content := range []option{object(fields{"username": "alice", "password": password}), credentials("ALICE", password)} {
-		r := w.nobody().post("/login", asJSON, content).want(200).wantJSON(`{"username":"alice","display_name":"Alice A"}`)
+		r := w.nobody().post("/login", asJSON, content).want(200).wantJSON(`{"username":"alice","display_name":"Alice A","photo":null}`)
 		v := w.asCookie(r.sessionCookie().Value)
 		if !v.signedIn() {
 			t.Error("the cookie signs nobody in")

@@ -191,7 +191,7 @@ func TestReadingTokenChangesNothing(t *testing.T) {
 // and in openToTokens.
 var openToPrograms = map[string]bool{
 	"GET /": true, "GET /users": true, "GET /users/:username": true, "GET /conversations": true, "GET /conversations/:username": true,
-	"PUT /conversations/:username/read": true, "GET /messages": true, "POST /messages": true, "GET /messages/:id": true,
+	"PUT /conversations/:username/read": true, "GET /messages": true, "POST /messages": true, "GET /messages/:id": true, "GET /photos/:photo/:side": true,
 	"GET /account/profile": true, "GET /ws": true,
 	"POST /users/:username/block": true, "POST /users/:username/unblock": true, "GET /messages/:id/report": true, "POST /messages/:id/report": true,
 	// Before anybody is asked for:

@@ -10,16 +10,25 @@ import (
 )
 
 type userBody struct {
-	Username    string `json:"username"`
-	DisplayName string `json:"display_name"`
+	Username    string  `json:"username"`
+	DisplayName string  `json:"display_name"`
+	Photo       *string `json:"photo"` // its address
 }
 
-func userJSON(u chat.User) userBody { return userBody{u.Username, u.DisplayName} }
+func userJSON(u chat.User) userBody {
+	body := userBody{Username: u.Username, DisplayName: u.DisplayName}
+	if u.Photo != "" {
+		photo := views.PhotoURL(u.Photo, views.PhotoLarge)
+		body.Photo = &photo
+	}
+	return body
+}
 
 // profileBody is somebody as the viewer sees them.
 type profileBody struct {
 	userBody
-	Blocked bool `json:"blocked"` // by the viewer
+	About   string `json:"about"`
+	Blocked bool   `json:"blocked"` // by the viewer
 }
 
 // listBody is a page of any list.
@@ -80,13 +89,13 @@ func (s *Server) showUser(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	user, err := s.Store.UserByName(c.UserContext(), username)
+	profile, err := s.Store.ProfileOf(c.UserContext(), username)
 	if err != nil {
 		return err
 	}
-	blocked, err := s.Store.HasBlocked(c.UserContext(), viewer(c), user)
+	blocked, err := s.Store.HasBlocked(c.UserContext(), viewer(c), profile.User)
 	if err != nil {
 		return err
 	}
-	return s.respondInApp(c, http.StatusOK, pane{title: user.DisplayName, content: views.Profile(s.viewing(c), user, blocked)}, profileBody{userJSON(user), blocked})
+	return s.respondInApp(c, http.StatusOK, pane{title: profile.DisplayName, content: views.Profile(s.viewing(c), profile, blocked)}, profileBody{userJSON(profile.User), profile.About, blocked})
 }

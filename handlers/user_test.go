@@ -36,9 +36,9 @@ func TestUserJSONExactly(t *testing.T) {
 	w := newWorld(t)
 	alice := w.person("alice")
 	w.account(chat.NewUser{Username: "Bob.B", DisplayName: "Bob <Brown>", Email: "bob@example.org"})
-	alice.get("/users", asJSON).want(200).wantJSON(`{"results":[{"username":"Bob.B","display_name":"Bob \u003cBrown\u003e"}],"next":null}`)
-	alice.get("/users/bob.b", asJSON).want(200).wantJSON(`{"username":"Bob.B","display_name":"Bob \u003cBrown\u003e","blocked":false}`)
-	alice.get("/users/alice", asJSON).want(200).wantJSON(`{"username":"alice","display_name":"alice","blocked":false}`)
+	alice.get("/users", asJSON).want(200).wantJSON(`{"results":[{"username":"Bob.B","display_name":"Bob \u003cBrown\u003e","photo":null}],"next":null}`)
+	alice.get("/users/bob.b", asJSON).want(200).wantJSON(`{"username":"Bob.B","display_name":"Bob \u003cBrown\u003e","photo":null,"about":"","blocked":false}`)
+	alice.get("/users/alice", asJSON).want(200).wantJSON(`{"username":"alice","display_name":"alice","photo":null,"about":"","blocked":false}`)
 	alice.get("/users?q=nobody", asJSON).want(200).wantJSON(`{"results":[],"next":null}`)
 	for _, path := range []string{"/users", "/users/bob.b", "/users/alice"} {
 		for _, s := range shapes {

@@ -48,7 +48,7 @@ func (q *Queries) DeleteBlock(ctx context.Context, arg DeleteBlockParams) (int64
 }
 
 const ListBlocks = `-- name: ListBlocks :many
-SELECT b.user_id, b.blocked_id, b.created_at, u.id, u.username, u.username_key, u.display_name, u.search_key, u.email, u.email_key, u.password_hash, u.is_admin, u.created_at, u.disabled_at, u.last_seen_at, u.email_confirmed_at FROM blocks b JOIN users u ON u.id = b.blocked_id
+SELECT b.user_id, b.blocked_id, b.created_at, u.id, u.username, u.username_key, u.display_name, u.search_key, u.email, u.email_key, u.password_hash, u.is_admin, u.created_at, u.disabled_at, u.last_seen_at, u.email_confirmed_at, u.photo, u.deleted_at FROM blocks b JOIN users u ON u.id = b.blocked_id
 WHERE b.user_id = ? AND b.created_at <= ?
   AND (b.created_at < ? OR b.blocked_id < ?)
 ORDER BY b.created_at DESC, b.blocked_id DESC LIMIT ?
@@ -99,6 +99,8 @@ func (q *Queries) ListBlocks(ctx context.Context, arg ListBlocksParams) ([]ListB
 			&i.User.DisabledAt,
 			&i.User.LastSeenAt,
 			&i.User.EmailConfirmedAt,
+			&i.User.Photo,
+			&i.User.DeletedAt,
 		); err != nil {
 			return nil, err
 		}

@@ -86,7 +86,7 @@ type ListedConversation struct {
 // would have the server put every body into a temporary table, which takes longer than all the rest. The joins stand in
 // the order in which they are best done, which servers look for at length otherwise.
 const listConversations = `SELECT STRAIGHT_JOIN page.id, page.last_seq, page.last_rev, page.last_at, page.last_read_seq,
-  u.id, u.username, u.display_name, u.disabled_at,
+  u.id, u.username, u.display_name, u.disabled_at, u.photo,
   m.sender_id, m.client_key, m.rev, m.body, m.created_at, m.edited_at, m.deleted_at
 FROM (
   SELECT STRAIGHT_JOIN c.id, c.user_lo, c.user_hi, c.last_seq, c.last_rev, c.last_at, mb.last_read_seq
@@ -110,7 +110,7 @@ func (q *Queries) ListConversations(ctx context.Context, p ListConversationsPara
 		var l ListedConversation
 		c, u, m := &l.Conversation, &l.User, &l.Message
 		if err := rows.Scan(&c.ID, &c.LastSeq, &c.LastRev, &c.LastAt, &l.LastReadSeq,
-			&u.ID, &u.Username, &u.DisplayName, &u.DisabledAt,
+			&u.ID, &u.Username, &u.DisplayName, &u.DisabledAt, &u.Photo,
 			&m.SenderID, &m.ClientKey, &m.Rev, &m.Body, &m.CreatedAt, &m.EditedAt, &m.DeletedAt); err != nil {
 			return nil, err
 		}

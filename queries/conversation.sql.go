@@ -10,7 +10,7 @@ import (
 )
 
 const ConversationByID = `-- name: ConversationByID :one
-SELECT u.id, u.username, u.username_key, u.display_name, u.search_key, u.email, u.email_key, u.password_hash, u.is_admin, u.created_at, u.disabled_at, u.last_seen_at, u.email_confirmed_at, c.id, c.user_lo, c.user_hi, c.last_seq, c.last_rev, c.last_at, c.blocked FROM conversations c
+SELECT u.id, u.username, u.username_key, u.display_name, u.search_key, u.email, u.email_key, u.password_hash, u.is_admin, u.created_at, u.disabled_at, u.last_seen_at, u.email_confirmed_at, u.photo, u.deleted_at, c.id, c.user_lo, c.user_hi, c.last_seq, c.last_rev, c.last_at, c.blocked FROM conversations c
 JOIN users u ON u.id = CASE WHEN c.user_lo = ? THEN c.user_hi ELSE c.user_lo END
 WHERE c.id = ? AND (c.user_lo = ? OR c.user_hi = ?)
 `
@@ -48,6 +48,8 @@ func (q *Queries) ConversationByID(ctx context.Context, arg ConversationByIDPara
 		&i.User.DisabledAt,
 		&i.User.LastSeenAt,
 		&i.User.EmailConfirmedAt,
+		&i.User.Photo,
+		&i.User.DeletedAt,
 		&i.Conversation.ID,
 		&i.Conversation.UserLo,
 		&i.Conversation.UserHi,
@@ -84,7 +86,7 @@ func (q *Queries) ConversationOf(ctx context.Context, arg ConversationOfParams) 
 }
 
 const ConversationWith = `-- name: ConversationWith :one
-SELECT u.id, u.username, u.username_key, u.display_name, u.search_key, u.email, u.email_key, u.password_hash, u.is_admin, u.created_at, u.disabled_at, u.last_seen_at, u.email_confirmed_at,
+SELECT u.id, u.username, u.username_key, u.display_name, u.search_key, u.email, u.email_key, u.password_hash, u.is_admin, u.created_at, u.disabled_at, u.last_seen_at, u.email_confirmed_at, u.photo, u.deleted_at,
   CAST(COALESCE(c.id, 0) AS UNSIGNED) AS conversation_id,
   CAST(COALESCE(c.last_seq, 0) AS UNSIGNED) AS last_seq,
   CAST(COALESCE(c.last_rev, 0) AS UNSIGNED) AS last_rev,
@@ -136,6 +138,8 @@ func (q *Queries) ConversationWith(ctx context.Context, arg ConversationWithPara
 		&i.User.DisabledAt,
 		&i.User.LastSeenAt,
 		&i.User.EmailConfirmedAt,
+		&i.User.Photo,
+		&i.User.DeletedAt,
 		&i.ConversationID,
 		&i.LastSeq,
 		&i.LastRev,

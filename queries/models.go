@@ -43,6 +43,20 @@ type Conversation struct {
 	Blocked uint8
 }
 
+type Deletion struct {
+	UserID         uint64
+	Erase          bool
+	CreatedAt      time.Time
+	ConversationID uint64
+	Erased         uint64
+	HeldUntil      sql.NullTime
+}
+
+type FormerUsername struct {
+	NameHash []byte
+	UserID   uint64
+}
+
 type Invitation struct {
 	ID          uint64
 	TokenHash   []byte
@@ -123,6 +137,20 @@ type Passkey struct {
 	BackupEligible bool
 	CreatedAt      time.Time
 	UsedAt         sql.NullTime
+}
+
+type Photo struct {
+	UserID      uint64
+	Hash        []byte
+	ContentType string
+	Small       []byte
+	Large       []byte
+}
+
+type Profile struct {
+	UserID   uint64
+	About    string
+	TimeZone string
 }
 
 type RecoveryCode struct {
@@ -220,4 +248,6 @@ type User struct {
 	DisabledAt       sql.NullTime
 	LastSeenAt       sql.NullTime
 	EmailConfirmedAt sql.NullTime
+	Photo            sql.NullString
+	DeletedAt        sql.NullTime
 }

@@ -50,7 +50,7 @@ func moment(at time.Time) sql.NullTime        { return sql.NullTime{Time: at, Va
 func nothing(err error) (any, error)          { return true, err }
 func some[T any](v T, err error) (any, error) { return v, err }
 
-var audit = queries.CreateAuditEventParams{CreatedAt: now, ActorID: 1, Action: "x", SubjectID: number(2), ConversationID: number(1), Seq: number(1), Ip: "::1"}
+var audit = queries.CreateAuditEventParams{CreatedAt: now, ActorID: 1, Action: "x", SubjectID: number(2), ConversationID: number(1), Seq: number(1), Detail: "x", Ip: "::1"}
 
 func seed(t *testing.T, q *queries.Queries) {
 	t.Helper()
@@ -622,6 +622,108 @@ var calls = map[string]call{
 	"DeleteExpiredCeremonies": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return some(q.DeleteExpiredCeremonies(ctx, soon))
 	},
+	"ProfileByKey": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.ProfileByKey(ctx, []byte("ada")))
+	},
+	"ProfileByID": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.ProfileByID(ctx, 1)) },
+	"PutProfile": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.PutProfile(ctx, queries.PutProfileParams{UserID: 1, About: "x", TimeZone: "UTC"}))
+	},
+	"DeleteProfile": func(ctx context.Context, q *queries.Queries) (any, error) { return nothing(q.DeleteProfile(ctx, 1)) },
+	"ViewersByID": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.ViewersByID(ctx, []uint64{1, 2}))
+	},
+	"PutPhoto": func(ctx context.Context, q *queries.Queries) (any, error) { return nothing(q.PutPhoto(ctx, photo)) },
+	"PhotoByHash": func(ctx context.Context, q *queries.Queries) (any, error) {
+		if err := q.PutPhoto(ctx, photo); err != nil {
+			return nil, err
+		}
+		return some(q.PhotoByHash(ctx, hash))
+	},
+	"DeletePhoto": func(ctx context.Context, q *queries.Queries) (any, error) { return nothing(q.DeletePhoto(ctx, 1)) },
+	"SetUserPhoto": func(ctx context.Context, q *queries.Queries) (any, error) {
+		if err := q.SetUserPhoto(ctx, queries.SetUserPhotoParams{Photo: text("\x00\xff\xfe no UTF-8, 32 octets long"), ID: 1}); err != nil {
+			return nil, err
+		}
+		u, err := q.UserByID(ctx, 1)
+		return u.Photo.String[:3] == "\x00\xff\xfe", err
+	},
+	"ExportReach": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.ExportReach(ctx, 2)) },
+	"ExportSessions": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.ExportSessions(ctx, queries.ExportSessionsParams{UserID: 1, After: []byte{}, Now: now, Limit: 1}))
+	},
+	"ExportConversations": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.ExportConversations(ctx, queries.ExportConversationsParams{UserID: 2, Limit: 1}))
+	},
+	"ExportEvents": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.ExportEvents(ctx, 2, 0, 1)) },
+	"BuryUser": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.BuryUser(ctx, queries.BuryUserParams{Username: "~1", UsernameKey: []byte("~1"), SearchKey: []byte("~1"), At: moment(now), ID: 1}))
+	},
+	"CreateFormerUsername": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.CreateFormerUsername(ctx, queries.CreateFormerUsernameParams{NameHash: hash, UserID: 1}))
+	},
+	"TombstoneKey": func(ctx context.Context, q *queries.Queries) (any, error) {
+		if err := q.CreateFormerUsername(ctx, queries.CreateFormerUsernameParams{NameHash: hash, UserID: 1}); err != nil {
+			return nil, err
+		}
+		return some(q.TombstoneKey(ctx, hash))
+	},
+	"CreateDeletion": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.CreateDeletion(ctx, deletion))
+	},
+	"DeletionsToDo": func(ctx context.Context, q *queries.Queries) (any, error) {
+		if err := q.CreateDeletion(ctx, deletion); err != nil {
+			return nil, err
+		}
+		return some(q.DeletionsToDo(ctx, queries.DeletionsToDoParams{Settled: soon, Now: moment(soon), Limit: 1}))
+	},
+	"HoldDeletion": func(ctx context.Context, q *queries.Queries) (any, error) {
+		if err := q.CreateDeletion(ctx, deletion); err != nil {
+			return nil, err
+		}
+		return some(q.HoldDeletion(ctx, queries.HoldDeletionParams{NewUntil: moment(soon), UserID: 1, Now: moment(now)}))
+	},
+	"AdvanceDeletion": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.AdvanceDeletion(ctx, queries.AdvanceDeletionParams{ConversationID: 1, Erased: 1, HeldUntil: moment(soon), UserID: 1}))
+	},
+	"EndDeletion": func(ctx context.Context, q *queries.Queries) (any, error) {
+		if err := q.CreateDeletion(ctx, deletion); err != nil {
+			return nil, err
+		}
+		return some(q.EndDeletion(ctx, 1))
+	},
+	"DeletionConversations": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.DeletionConversations(ctx, queries.DeletionConversationsParams{UserID: 1, Limit: 1}))
+	},
+	"SeqsToErase": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.SeqsToErase(ctx, queries.SeqsToEraseParams{ConversationID: 1, SenderID: 1, Limit: 1}))
+	},
+	"EraseMessages": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.EraseMessages(ctx, 1, 1, []uint64{1}, 1, now))
+	},
+	"BlankAuditIPs": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.BlankAuditIPs(ctx, 1)) },
+	"BlankAuditAttempts": func(ctx context.Context, q *queries.Queries) (any, error) {
+		nobodys := audit
+		nobodys.ActorID = 0
+		if err := q.CreateAuditEvent(ctx, nobodys); err != nil {
+			return nil, err
+		}
+		return some(q.BlankAuditAttempts(ctx, number(2)))
+	},
+	"DeleteLinksOf": func(ctx context.Context, q *queries.Queries) (any, error) { return nothing(q.DeleteLinksOf(ctx, 1)) },
+	"DeleteMailsOf": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.DeleteMailsOf(ctx, queries.DeleteMailsOfParams{UserID: 1, Email: "ada"}))
+	},
+	"DeleteSignInsOf":  func(ctx context.Context, q *queries.Queries) (any, error) { return nothing(q.DeleteSignInsOf(ctx, 1)) },
+	"DeleteBrowsersOf": func(ctx context.Context, q *queries.Queries) (any, error) { return nothing(q.DeleteBrowsersOf(ctx, 1)) },
+	"DeleteTOTPsOf":    func(ctx context.Context, q *queries.Queries) (any, error) { return nothing(q.DeleteTOTPsOf(ctx, 1)) },
+	"BlankReportsOf":   func(ctx context.Context, q *queries.Queries) (any, error) { return nothing(q.BlankReportsOf(ctx, 1)) },
+	"BlankReportedBodies": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.BlankReportedBodies(ctx, 1))
+	},
+	"BlankAuditDetails": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.BlankAuditDetails(ctx, number(2)))
+	},
 	"UserByID": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.UserByID(ctx, 1)) },
 	"UserByKey": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return some(q.UserByKey(ctx, []byte("ada")))
@@ -686,6 +788,11 @@ func reported(ctx context.Context, q *queries.Queries, then func(id uint64) (any
 func closing(id uint64) queries.CloseReportParams {
 	return queries.CloseReportParams{ClosedAt: moment(soon), CloserID: number(1), Decision: "upheld", DecisionNote: "x", ID: id}
 }
+
+var (
+	photo    = queries.PutPhotoParams{UserID: 1, Hash: hash, ContentType: "image/png", Small: []byte("s"), Large: []byte("l")}
+	deletion = queries.CreateDeletionParams{UserID: 1, Erase: true, CreatedAt: now}
+)
 
 // strangersSession is that of nobody's.
 var strangersSession = queries.CreateSessionParams{IDHash: []byte("strangers-strangers-strangers-st"), UserID: 99, CreatedAt: now, SeenAt: now, ExpiresAt: soon}

@@ -62,7 +62,7 @@ func (q *Queries) ListWithoutSkeleton(ctx context.Context, arg ListWithoutSkelet
 }
 
 const UserBySkeleton = `-- name: UserBySkeleton :one
-SELECT u.id, u.username, u.username_key, u.display_name, u.search_key, u.email, u.email_key, u.password_hash, u.is_admin, u.created_at, u.disabled_at, u.last_seen_at, u.email_confirmed_at FROM skeletons s JOIN users u ON u.id = s.user_id WHERE s.skeleton_key = ?
+SELECT u.id, u.username, u.username_key, u.display_name, u.search_key, u.email, u.email_key, u.password_hash, u.is_admin, u.created_at, u.disabled_at, u.last_seen_at, u.email_confirmed_at, u.photo, u.deleted_at FROM skeletons s JOIN users u ON u.id = s.user_id WHERE s.skeleton_key = ?
 `
 
 func (q *Queries) UserBySkeleton(ctx context.Context, skeletonKey []byte) (User, error) {
@@ -82,6 +82,8 @@ func (q *Queries) UserBySkeleton(ctx context.Context, skeletonKey []byte) (User,
 		&i.DisabledAt,
 		&i.LastSeenAt,
 		&i.EmailConfirmedAt,
+		&i.Photo,
+		&i.DeletedAt,
 	)
 	return i, err
 }

@@ -59,7 +59,7 @@ func (q *Queries) CreateUser(ctx context.Context, arg CreateUserParams) (int64, 
 }
 
 const ListAllUsers = `-- name: ListAllUsers :many
-SELECT u.id, u.username, u.username_key, u.display_name, u.search_key, u.email, u.email_key, u.password_hash, u.is_admin, u.created_at, u.disabled_at, u.last_seen_at, u.email_confirmed_at FROM (
+SELECT u.id, u.username, u.username_key, u.display_name, u.search_key, u.email, u.email_key, u.password_hash, u.is_admin, u.created_at, u.disabled_at, u.last_seen_at, u.email_confirmed_at, u.photo, u.deleted_at FROM (
   SELECT i.id FROM users i
   WHERE i.username_key > ?
     AND (i.search_key LIKE ? OR i.id = (SELECT e.id FROM users e WHERE e.email_key = ?))
@@ -104,6 +104,8 @@ func (q *Queries) ListAllUsers(ctx context.Context, arg ListAllUsersParams) ([]U
 			&i.DisabledAt,
 			&i.LastSeenAt,
 			&i.EmailConfirmedAt,
+			&i.Photo,
+			&i.DeletedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -119,7 +121,7 @@ func (q *Queries) ListAllUsers(ctx context.Context, arg ListAllUsersParams) ([]U
 }
 
 const ListUsers = `-- name: ListUsers :many
-SELECT u.id, u.username, u.username_key, u.display_name, u.search_key, u.email, u.email_key, u.password_hash, u.is_admin, u.created_at, u.disabled_at, u.last_seen_at, u.email_confirmed_at FROM (
+SELECT u.id, u.username, u.username_key, u.display_name, u.search_key, u.email, u.email_key, u.password_hash, u.is_admin, u.created_at, u.disabled_at, u.last_seen_at, u.email_confirmed_at, u.photo, u.deleted_at FROM (
   SELECT i.id FROM users i
   WHERE i.username_key > ? AND i.search_key LIKE ?
     AND i.disabled_at IS NULL AND i.id <> ?
@@ -164,6 +166,8 @@ func (q *Queries) ListUsers(ctx context.Context, arg ListUsersParams) ([]User, e
 			&i.DisabledAt,
 			&i.LastSeenAt,
 			&i.EmailConfirmedAt,
+			&i.Photo,
+			&i.DeletedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -206,7 +210,7 @@ func (q *Queries) LockActiveAdmins(ctx context.Context) ([]uint64, error) {
 }
 
 const LockUser = `-- name: LockUser :one
-SELECT id, username, username_key, display_name, search_key, email, email_key, password_hash, is_admin, created_at, disabled_at, last_seen_at, email_confirmed_at FROM users WHERE username_key = ? FOR UPDATE
+SELECT id, username, username_key, display_name, search_key, email, email_key, password_hash, is_admin, created_at, disabled_at, last_seen_at, email_confirmed_at, photo, deleted_at FROM users WHERE username_key = ? FOR UPDATE
 `
 
 func (q *Queries) LockUser(ctx context.Context, usernameKey []byte) (User, error) {
@@ -226,12 +230,14 @@ func (q *Queries) LockUser(ctx context.Context, usernameKey []byte) (User, error
 		&i.DisabledAt,
 		&i.LastSeenAt,
 		&i.EmailConfirmedAt,
+		&i.Photo,
+		&i.DeletedAt,
 	)
 	return i, err
 }
 
 const LockUserByID = `-- name: LockUserByID :one
-SELECT id, username, username_key, display_name, search_key, email, email_key, password_hash, is_admin, created_at, disabled_at, last_seen_at, email_confirmed_at FROM users WHERE id = ? FOR UPDATE
+SELECT id, username, username_key, display_name, search_key, email, email_key, password_hash, is_admin, created_at, disabled_at, last_seen_at, email_confirmed_at, photo, deleted_at FROM users WHERE id = ? FOR UPDATE
 `
 
 func (q *Queries) LockUserByID(ctx context.Context, id uint64) (User, error) {
@@ -251,6 +257,8 @@ func (q *Queries) LockUserByID(ctx context.Context, id uint64) (User, error) {
 		&i.DisabledAt,
 		&i.LastSeenAt,
 		&i.EmailConfirmedAt,
+		&i.Photo,
+		&i.DeletedAt,
 	)
 	return i, err
 }
@@ -384,7 +392,7 @@ func (q *Queries) UpdateUser(ctx context.Context, arg UpdateUserParams) error {
 }
 
 const UserByEmail = `-- name: UserByEmail :one
-SELECT id, username, username_key, display_name, search_key, email, email_key, password_hash, is_admin, created_at, disabled_at, last_seen_at, email_confirmed_at FROM users WHERE email_key = ?
+SELECT id, username, username_key, display_name, search_key, email, email_key, password_hash, is_admin, created_at, disabled_at, last_seen_at, email_confirmed_at, photo, deleted_at FROM users WHERE email_key = ?
 `
 
 func (q *Queries) UserByEmail(ctx context.Context, emailKey sql.NullString) (User, error) {
@@ -404,12 +412,14 @@ func (q *Queries) UserByEmail(ctx context.Context, emailKey sql.NullString) (Use
 		&i.DisabledAt,
 		&i.LastSeenAt,
 		&i.EmailConfirmedAt,
+		&i.Photo,
+		&i.DeletedAt,
 	)
 	return i, err
 }
 
 const UserByID = `-- name: UserByID :one
-SELECT id, username, username_key, display_name, search_key, email, email_key, password_hash, is_admin, created_at, disabled_at, last_seen_at, email_confirmed_at FROM users WHERE id = ?
+SELECT id, username, username_key, display_name, search_key, email, email_key, password_hash, is_admin, created_at, disabled_at, last_seen_at, email_confirmed_at, photo, deleted_at FROM users WHERE id = ?
 `
 
 func (q *Queries) UserByID(ctx context.Context, id uint64) (User, error) {
@@ -429,12 +439,14 @@ func (q *Queries) UserByID(ctx context.Context, id uint64) (User, error) {
 		&i.DisabledAt,
 		&i.LastSeenAt,
 		&i.EmailConfirmedAt,
+		&i.Photo,
+		&i.DeletedAt,
 	)
 	return i, err
 }
 
 const UserByKey = `-- name: UserByKey :one
-SELECT id, username, username_key, display_name, search_key, email, email_key, password_hash, is_admin, created_at, disabled_at, last_seen_at, email_confirmed_at FROM users WHERE username_key = ?
+SELECT id, username, username_key, display_name, search_key, email, email_key, password_hash, is_admin, created_at, disabled_at, last_seen_at, email_confirmed_at, photo, deleted_at FROM users WHERE username_key = ?
 `
 
 func (q *Queries) UserByKey(ctx context.Context, usernameKey []byte) (User, error) {
@@ -454,12 +466,14 @@ func (q *Queries) UserByKey(ctx context.Context, usernameKey []byte) (User, erro
 		&i.DisabledAt,
 		&i.LastSeenAt,
 		&i.EmailConfirmedAt,
+		&i.Photo,
+		&i.DeletedAt,
 	)
 	return i, err
 }
 
 const UsersByKey = `-- name: UsersByKey :many
-SELECT id, username, username_key, display_name, search_key, email, email_key, password_hash, is_admin, created_at, disabled_at, last_seen_at, email_confirmed_at FROM users FORCE INDEX (users_username) WHERE username_key IN (/*SLICE:username_keys*/?)
+SELECT id, username, username_key, display_name, search_key, email, email_key, password_hash, is_admin, created_at, disabled_at, last_seen_at, email_confirmed_at, photo, deleted_at FROM users FORCE INDEX (users_username) WHERE username_key IN (/*SLICE:username_keys*/?)
 `
 
 func (q *Queries) UsersByKey(ctx context.Context, usernameKeys [][]byte) ([]User, error) {
@@ -495,6 +509,8 @@ func (q *Queries) UsersByKey(ctx context.Context, usernameKeys [][]byte) ([]User
 			&i.DisabledAt,
 			&i.LastSeenAt,
 			&i.EmailConfirmedAt,
+			&i.Photo,
+			&i.DeletedAt,
 		); err != nil {
 			return nil, err
 		}

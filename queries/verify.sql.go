@@ -417,7 +417,7 @@ func (q *Queries) VerifyLockConversation(ctx context.Context, id uint64) (Conver
 }
 
 const VerifyLockUser = `-- name: VerifyLockUser :one
-SELECT id, username, username_key, display_name, search_key, email, email_key, password_hash, is_admin, created_at, disabled_at, last_seen_at, email_confirmed_at FROM users WHERE id = ? FOR UPDATE
+SELECT id, username, username_key, display_name, search_key, email, email_key, password_hash, is_admin, created_at, disabled_at, last_seen_at, email_confirmed_at, photo, deleted_at FROM users WHERE id = ? FOR UPDATE
 `
 
 func (q *Queries) VerifyLockUser(ctx context.Context, id uint64) (User, error) {
@@ -437,6 +437,8 @@ func (q *Queries) VerifyLockUser(ctx context.Context, id uint64) (User, error) {
 		&i.DisabledAt,
 		&i.LastSeenAt,
 		&i.EmailConfirmedAt,
+		&i.Photo,
+		&i.DeletedAt,
 	)
 	return i, err
 }

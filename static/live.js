@@ -193,8 +193,8 @@ function connect() {
   mine.addEventListener("close", (event) => {
     if (socket !== mine) return;
     socket = undefined;
-    if (event.code === 1008) signInAgain();
-    else later();
+    if (event.code !== 1008) later();
+    else if (!leaving) signInAgain();
   });
 }
 
@@ -234,6 +234,12 @@ function renew() {
 }
 
 // --- the page ---
+
+/** Whether a form that signs out is on its way: its answer says where to go. */
+let leaving = false;
+document.addEventListener("submit", (event) => {
+  if (event.target instanceof HTMLFormElement && event.target.matches("[data-sign-out]")) leaving = !event.defaultPrevented;
+});
 
 /** Takes up what was swapped into the main pane. */
 function entered() {

@@ -77,6 +77,13 @@ var activityWords = map[chat.AuditAction]string{
 	chat.AuditInvite:   "made an invitation",
 	chat.AuditUninvite: "revoked an invitation of yours",
 
+	chat.AuditEditProfile: "changed your profile",
+	chat.AuditSetPhoto:    "set your photo",
+	chat.AuditRemovePhoto: "removed your photo",
+	chat.AuditExportOwn:   "downloaded all your data",
+	chat.AuditDeleteOwn:   "deleted your account",
+	chat.AuditErasedOwn:   "erased what you wrote",
+
 	chat.AuditCreateToken: "made an access token for you",
 	chat.AuditRevokeToken: "revoked one of your access tokens",
 }

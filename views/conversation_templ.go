@@ -314,6 +314,9 @@ func ConversationName(viewer, with chat.User) string {
 }
 
 func lastLine(v Viewing, m chat.Message) string {
+	if !m.DeletedAt.IsZero() {
+		return deletedText
+	}
 	if m.Sender.ID == v.Viewer.ID && m.Recipient.ID != v.Viewer.ID {
 		return "You: " + preview(m.Body)
 	}

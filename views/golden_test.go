@@ -30,6 +30,9 @@ var (
 	root  = chat.User{ID: 4, Username: "root+1", DisplayName: "Ro <b>Ot</b>", IsAdmin: true}
 	gone  = chat.User{ID: 5, Username: "gone", DisplayName: "Gone", DisabledAt: at("2026-03-04 05:06:07")}
 
+	buried   = chat.User{ID: 6, Username: "~deleted-6", DisplayName: chat.DeletedName, DisabledAt: at("2026-03-04 05:06:07"), DeletedAt: at("2026-03-04 05:06:07")}
+	pictured = chat.User{ID: 2, Username: "bob.b", DisplayName: "Bob", CreatedAt: at("2025-12-31 23:30:00"), Photo: "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}
+
 	viewing = Viewing{Viewer: alice, Now: at("2026-11-23 10:00:00"), Zone: time.FixedZone("CET", 3600)}
 )
 
@@ -56,6 +59,24 @@ func talk() []chat.Message {
 		says(43, alice, bob, "2026-11-22 23:00:00", "🙂👩‍👩‍👧‍👦🇪🇺"),
 		says(44, bob, alice, "2026-11-23 09:59:00", `" hx-get="/users" hx-trigger="load`),
 	}
+}
+
+// erased is a message whose sender deleted it with their account.
+func erased() chat.Message {
+	m := says(45, buried, alice, "2026-11-23 09:59:30", "")
+	m.DeletedAt = at("2026-11-23 10:00:00")
+	return m
+}
+
+func joined(all ...templ.Component) templ.Component {
+	return templ.ComponentFunc(func(ctx context.Context, w io.Writer) error {
+		for _, c := range all {
+			if err := c.Render(ctx, w); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func thread() Thread {
@@ -120,7 +141,7 @@ func goldens() map[string]templ.Component {
 		"thread-disabled":        ThreadPane(with(thread(), func(t *Thread) { t.Conversation.With = gone })),
 		"thread-notes":           ThreadPane(with(thread(), func(t *Thread) { t.Conversation.With, t.Messages = alice, nil })),
 		"thread-blocked":         ThreadPane(with(thread(), func(t *Thread) { t.Conversation.Blocked = true })),
-		"profile-blocked":        Profile(viewing, bob, true),
+		"profile-blocked":        Profile(viewing, chat.Profile{User: bob}, true),
 		"blocks":                 Blocks(BlockList{Viewing: viewing, Blocks: []chat.Block{{User: bob, At: at("2026-11-22 18:00:00")}, {User: root, At: at("2026-11-21 18:00:00")}}, Next: "/account/blocks?after=abc"}),
 		"blocks-empty":           Blocks(BlockList{Viewing: viewing}),
 		"report":                 ReportForm(NewReport{Viewing: viewing, Message: talk()[0]}),
@@ -146,9 +167,9 @@ func goldens() map[string]templ.Component {
 		"directory":              DirectoryPane(Directory{Viewing: viewing, Search: `b "x"`, Users: []chat.User{bob, noor, root}, Next: "/users?after=abc&q=b"}),
 		"directory-empty":        DirectoryPane(Directory{Viewing: viewing}),
 		"directory-nobody-found": DirectoryPane(Directory{Viewing: viewing, Search: "<zz>"}),
-		"profile":                Profile(viewing, bob, false),
-		"profile-own":            Profile(viewing, alice, false),
-		"profile-disabled":       Profile(viewing, gone, false),
+		"profile":                Profile(viewing, chat.Profile{User: pictured, About: `<b> "says" ‎مرحبا`}, false),
+		"profile-own":            Profile(viewing, chat.Profile{User: alice}, false),
+		"profile-disabled":       Profile(viewing, chat.Profile{User: gone}, false),
 		"error":                  ErrorPage(Problem{Heading: "Not here", Text: "There is nothing at this address."}),
 		"error-fault":            ErrorPage(Problem{Heading: "Something went wrong", Text: "Something went wrong.", Reference: "0123-reference", Typed: "a <b>text</b>"}),
 		"error-fragment":         ErrorFragment("", "No <b>."),
@@ -161,8 +182,19 @@ func goldens() map[string]templ.Component {
 		"live":                   LivePlots(live(0, 5, 3.25)),
 		"live-several":           LivePlots(several(live(12.5))),
 		"live-empty":             LivePlots(live()),
-		"own-profile":            OwnProfileForm(OwnProfile{User: alice, DisplayName: alice.DisplayName, Done: true}),
-		"own-profile-refused":    OwnProfileForm(OwnProfile{User: alice, DisplayName: `<b>"`, Error: "Nothing was changed.", Errors: map[string][]string{"display_name": {"A display name has at most 64 characters."}}}),
+		"profile-deleted":        Profile(viewing, chat.Profile{User: buried}, false),
+		"thread-deleted":         ThreadPane(with(thread(), func(t *Thread) { t.Conversation.With, t.Messages = buried, []chat.Message{erased()} })),
+		"conversations-photos":   Conversations(viewing, ConversationList{Items: []chat.Conversation{{ID: 7, With: pictured}, {ID: 9, With: buried, LastMessage: new(erased())}}}),
+		"own-profile":            OwnProfileForm(OwnProfile{User: alice, DisplayName: alice.DisplayName, Zones: []string{"Europe/Berlin", "UTC"}, BrowserZone: "America/New_York", Done: "saved"}),
+		"own-profile-photo":      OwnProfileForm(OwnProfile{User: pictured, DisplayName: "Bob", TimeZone: "Asia/Calcutta", Zones: []string{"UTC"}, Done: "photo"}),
+		"own-profile-refused":    OwnProfileForm(OwnProfile{User: alice, DisplayName: `<b>"`, About: "<i>", Done: "saved", Error: "Nothing was changed.", Errors: map[string][]string{"display_name": {"A display name has at most 64 characters."}, "about": {"Too long."}, "time_zone": {"No zone."}, "photo": {"No image."}}}),
+		"own-data":               OwnDataForm(OwnData{Reach: chat.ExportReach{Conversations: 1, Messages: 1234}}),
+		"own-data-refused":       OwnDataForm(OwnData{Error: "Nothing was exported.", Errors: map[string][]string{"current_password": {"This is not your password."}}}),
+		"deletion":               DeletionForm(Deletion{User: alice, Reach: chat.ExportReach{Conversations: 3, Messages: 1}}),
+		"deletion-refused":       DeletionForm(Deletion{User: alice, Username: `"<b>`, Messages: "erase", Error: "Nothing was deleted.", Errors: map[string][]string{"username": {"Type it."}, "current_password": {"This is not your password."}}}),
+		"farewell":               Farewell(),
+		"exported-index":         In(ExportHead("<b>"), joined(ExportedProfile(viewing, chat.Profile{User: alice, About: "<i>"}, "photo.jpg"), ExportedRow(viewing, chat.Conversation{With: root, LastSeq: 1}, "conversations/7.html"))),
+		"exported-conversation":  In(ExportHead("<b>"), joined(ExportedConversation(viewing, chat.Conversation{With: root}), ExportedDay(viewing, talk()[0]), ExportedMessage(viewing, talk()[0]), ExportedMessage(viewing, talk()[3]), ExportedMessage(viewing, erased()))),
 		"place":                  EditPlace(EditedPlace{Place: chat.Place{Name: `<b>"`, SignUp: chat.SignUpInvited, SecondFactor: chat.SecondFactorAll}, Error: "Nothing was changed.", Errors: map[string][]string{"sign_up": {"Choose one."}}}),
 		"login-ended":            LoginPage(Login{Next: "/conversations/bob", Why: WhyEnded}),
 		"own-password":           OwnPasswordForm(OwnPassword{User: alice, Done: true}),
@@ -208,7 +240,7 @@ func goldens() map[string]templ.Component {
 		"tokens-refused": OwnTokens(TokenList{Viewing: viewing, Typed: chat.NewToken{Name: `<b>"`, Scope: "write", Days: chat.TokenForever}, Error: "The token wasn't made.", Errors: map[string][]string{
 			"name": {"Choose another name."}, "scope": {"Choose what the token may do."}, "days": {"Choose how long."}, "current_password": {"This isn't your present password."}}}),
 		"directory-throttled":  DirectoryPane(Directory{Viewing: viewing, Search: `b "x"`, Error: "You are searching faster than Parley looks. Try again in a second."}),
-		"titled":               In(Titled("Bob"), Profile(viewing, bob, false)),
+		"titled":               In(Titled("Bob"), Profile(viewing, chat.Profile{User: bob}, false)),
 		"login-open":           LoginPage(Login{SignUp: chat.SignUpOpen}),
 		"login-invitation":     LoginPage(Login{SignUp: chat.SignUpInvited}),
 		"signup":               SignUpPage(SignUp{Offer: chat.SignUpOffer{Place: chat.Place{Name: `<b>"`, SignUp: chat.SignUpOpen}}}),

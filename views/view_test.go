@@ -151,7 +151,7 @@ func TestURLs(t *testing.T) {
 }
 
 // parts are the views that stand inside a pane, under its heading.
-var parts = map[string]bool{"conversations": true, "conversations-empty": true, "history": true, "changes": true, "pending": true, "error-fragment": true}
+var parts = map[string]bool{"conversations": true, "conversations-photos": true, "conversations-empty": true, "history": true, "changes": true, "pending": true, "error-fragment": true}
 
 // Whatever is shown, somebody who can't see it finds the way: by labels, one heading, landmarks, and a language.
 func TestEveryViewIsAccessible(t *testing.T) {

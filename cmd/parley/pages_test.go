@@ -1,8 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
 	"os"
 	"path/filepath"
 	"strings"
@@ -196,6 +200,29 @@ var signedInPages = []visit{
 		)
 	}},
 	{name: "admin-invitations", path: "/admin/invitations"},
+	{name: "own-photo-refused", path: "/account/profile", then: func(b *browser) {
+		b.run(chromedp.Evaluate[chromedp.Void](`(() => {
+			const files = new DataTransfer();
+			files.items.add(new File(["<svg/>"], "x.png", { type: "image/png" }));
+			document.querySelector("#photo").files = files.files;
+			document.querySelector("form[action='/account/photo']").requestSubmit();
+		})()`))
+		b.shows("the error", `document.querySelector("#photo-error")?.textContent.includes("no JPEG")`)
+		b.run(chromedp.Evaluate[chromedp.Void](`document.querySelector("#photo-error").scrollIntoView()`))
+	}},
+	{name: "own-data", path: "/account/export"},
+	{name: "own-deletion", path: "/account/delete"},
+	{name: "own-deletion-refused", path: "/account/delete", then: func(b *browser) {
+		b.run(
+			chromedp.Click(chromedp.CSS(`#main input[value=erase]`)),
+			chromedp.SendKeys(chromedp.CSS(`#main input[name=username]`), "admin"),
+			chromedp.SendKeys(chromedp.CSS(`#main input[name=current_password]`), "wrong"),
+			chromedp.Click(chromedp.CSS(`#main form.fields button`)),
+			chromedp.WaitVisible(chromedp.CSS(`#current_password-error`)),
+		)
+	}},
+	{name: "conversation-deleted", path: "/conversations/left"},
+	{name: "farewell", path: "/farewell"},
 	{name: "admin-settings", path: "/admin/place"},
 	{name: "message", path: "/messages/1-1"},
 	{name: "not-found", path: "/nothing/here"},
@@ -241,7 +268,7 @@ func TestEveryPage(t *testing.T) {
 	script := axe(t)
 	dsn, pool := dbtest.NewDSN(t)
 	server, store := start(t, "--database-url", dsn, "--smtp-url", "smtp://127.0.0.1:1?tls=none", "--mail-from", "a@example.org"), chat.New(pool, chat.Options{})
-	people := addPeople(t, store, "admin", "bob", "carol", "nobody-yet")
+	people := addPeople(t, store, "admin", "bob", "carol", "nobody-yet", "left")
 	people["layla"] = addNamed(t, store, "layla", "ليلى بنت عبد الرحمن بن محمد الأندلسية")
 	fill(t, store, people)
 	links := fillMail(t, pool, store, people)
@@ -350,4 +377,38 @@ func fill(t testing.TB, store *chat.Store, people map[string]chat.User) {
 	send("carol", "admin", "Lunch?")
 	send("carol", "admin", "At noon")
 	send("admin", "admin", "Buy milk")
+	about := "Keeper of the keys, and of the kettle"
+	for _, name := range []string{"admin", "bob"} {
+		self := chat.Actor{User: people[name]}
+		if _, err := store.SetPhoto(t.Context(), self, portrait(t, len(name))); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.EditProfile(t.Context(), self, chat.ProfileEdit{About: &about}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send("left", "admin", "I am about to go")
+	if err := store.DeleteAccount(t.Context(), chat.Actor{User: people["left"]}, chat.Deletion{Username: "left", Password: password}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// portrait is a photo of nobody.
+func portrait(t testing.TB, seed int) chat.Picture {
+	t.Helper()
+	p := chat.Picture{ContentType: "image/jpeg"}
+	for side, to := range map[int]*[]byte{64: &p.Small, 256: &p.Large} {
+		m := image.NewRGBA(image.Rect(0, 0, side, side))
+		for y := range side {
+			for x := range side {
+				m.SetRGBA(x, y, color.RGBA{uint8(x * 255 / side), uint8(y * 255 / side), uint8(40 * seed), 255})
+			}
+		}
+		var file bytes.Buffer
+		if err := jpeg.Encode(&file, m, nil); err != nil {
+			t.Fatal(err)
+		}
+		*to = file.Bytes()
+	}
+	return p
 }

@@ -83,7 +83,9 @@ func (cmd serveCmd) serve(ctx context.Context, p *program, database *db.Cluster,
 	sweeping := make(chan struct{})
 	sweepCtx, stopSweeping := context.WithCancel(ctx)
 	go func() { defer close(sweeping); p.sweep(sweepCtx, store) }()
-	defer func() { stopSweeping(); <-sweeping }()
+	finishing := make(chan struct{})
+	go func() { defer close(finishing); p.finishDeletions(sweepCtx, store) }()
+	defer func() { stopSweeping(); <-sweeping; <-finishing }()
 	defer p.sendMail(ctx, store, mailer)()
 	select {
 	case err := <-failed:
@@ -187,6 +189,28 @@ func (p *program) sweepOnce(ctx context.Context, store *chat.Store) {
 			p.log.Warn("Something that is over could not be deleted; the next sweep tries again.", "what", what, "error", err)
 		} else if n > 0 {
 			p.log.Debug("Something that is over was deleted.", "what", what, "number", n)
+		}
+	}
+}
+
+// finishEvery is how often a node looks whether an account was deleted that has messages to be erased.
+const finishEvery = 3 * time.Second
+
+func (p *program) finishDeletions(ctx context.Context, store *chat.Store) {
+	tick := time.NewTicker(finishEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		n, err := store.FinishDeletions(ctx)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			p.log.Warn("What deleted accounts leave to do could not be done; it goes on later.", "error", err)
+		case n > 0:
+			p.log.Info("Accounts that were deleted are gone with all that was to be erased.", "number", n)
 		}
 	}
 }

@@ -228,6 +228,9 @@ func (s *Store) change(ctx context.Context, actor Actor, username string, f func
 			return fault(err, nobodyCalled(username))
 		}
 		c = &change{adminTx: t, user: userOf(row), hash: row.PasswordHash}
+		if c.user.Deleted() {
+			return &Error{Kind: Invalid, Text: "This account was deleted by its owner. Nothing can be changed any more."}
+		}
 		if err := f(ctx, c); err != nil {
 			return err
 		}

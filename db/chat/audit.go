@@ -60,6 +60,13 @@ const (
 
 	AuditCreateToken AuditAction = "token.create"
 	AuditRevokeToken AuditAction = "token.revoke"
+
+	AuditEditProfile AuditAction = "own.edit" // display name, about or time zone
+	AuditSetPhoto    AuditAction = "own.set_photo"
+	AuditRemovePhoto AuditAction = "own.remove_photo"
+	AuditExportOwn   AuditAction = "own.export"
+	AuditDeleteOwn   AuditAction = "own.delete"
+	AuditErasedOwn   AuditAction = "own.erased" // what was asked for with the deletion is done
 )
 
 // AuditEvent is one line of the audit log: who did what to whom. It is written in the transaction of what it tells of,

@@ -83,6 +83,7 @@ func listedConversation(viewer User, row queries.ListedConversation) Conversatio
 		LastReadSeq: row.LastReadSeq, lastAt: row.Conversation.LastAt.Time,
 	}
 	if c.With.ID == viewer.ID {
+		viewer.Photo = c.With.Photo
 		c.With = viewer // the list has less of people
 	}
 	last := messageOf(row.Message, viewer, c.With)
@@ -119,9 +120,17 @@ func conversationCursor(cursor string) (at time.Time, id uint64, err error) {
 // Conversation finds the viewer's conversation with a person, without its last message. It exists, empty, before the
 // first message.
 func (s *Store) Conversation(ctx context.Context, viewer User, username string) (Conversation, error) {
-	row, err := s.q.ConversationWith(ctx, queries.ConversationWithParams{Viewer: viewer.ID, UsernameKey: usernameKey(username)})
+	c, err := s.conversationWith(ctx, viewer, usernameKey(username))
+	if noRow(err) {
+		c, err = s.conversationWithFormer(ctx, viewer, username)
+	}
+	return c, fault(err, nobodyCalled(username))
+}
+
+func (s *Store) conversationWith(ctx context.Context, viewer User, key []byte) (Conversation, error) {
+	row, err := s.q.ConversationWith(ctx, queries.ConversationWithParams{Viewer: viewer.ID, UsernameKey: key})
 	if err != nil {
-		return Conversation{}, fault(err, nobodyCalled(username))
+		return Conversation{}, err
 	}
 	return Conversation{
 		ID: uint64(row.ConversationID), With: userOf(row.User), Unread: int(row.Unread),

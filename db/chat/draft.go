@@ -28,6 +28,8 @@ func (s *Store) checkDraft(ctx context.Context, d Draft) (recipient User, client
 		f.add("recipient", nobodyCalled(d.Recipient))
 	case err != nil:
 		return User{}, clientID, "", err
+	case recipient.Deleted():
+		f.add("recipient", "This account was deleted, so nobody would read this.")
 	case recipient.Disabled():
 		f.add("recipient", notTaking(recipient))
 	}

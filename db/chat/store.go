@@ -52,6 +52,7 @@ type Store struct {
 	tokens    *lookup[queries.TokensByHashRow]
 	people    *lookup[queries.User]
 	standings *lookup[queries.Standing]
+	viewers   *lookup[queries.ViewersByIDRow]
 	recent    recent
 	place     *memory[struct{}, Place]
 	secured   *memory[uint64, struct{}] // who has a second factor
@@ -115,6 +116,7 @@ func (s *Store) makeLookups(recall time.Duration) {
 	s.people = newLookup(recall, patience, func(row queries.User) []byte { return row.UsernameKey }, s.q.UsersByKey)
 	s.standings = newLookup(never, patience, func(row queries.Standing) []byte { return standingKey(row.UserID, row.ConversationID) }, s.findStandings)
 	s.tokens.group.sizes = s.counts.lookupGroups
+	s.viewers = newLookup(viewersFor*recall, patience, func(row queries.ViewersByIDRow) []byte { return viewerKey(row.ID) }, s.findViewers)
 	s.sessions.group.sizes, s.people.group.sizes, s.standings.group.sizes = s.counts.lookupGroups, s.counts.lookupGroups, s.counts.lookupGroups
 }
 

@@ -17,7 +17,9 @@ type User struct {
 	IsAdmin     bool
 	CreatedAt   time.Time
 	DisabledAt  time.Time // zero while the account works
+	DeletedAt   time.Time // zero unless this is only what is left of a deleted account
 	LastSeenAt  time.Time // zero before the first sign-in; a minute coarse
+	Photo       PhotoID   // "" where there is none
 
 	EmailConfirmedAt time.Time // when it was known that the address is theirs; zero while it isn't
 
@@ -28,11 +30,14 @@ type User struct {
 // Disabled says whether the account was disabled: it can't sign in, isn't in the directory and can't be written to.
 func (u User) Disabled() bool { return !u.DisabledAt.IsZero() }
 
+// Deleted says whether the account was deleted. It is disabled as well, for ever.
+func (u User) Deleted() bool { return !u.DeletedAt.IsZero() }
+
 func userOf(row queries.User) User {
 	return User{
 		ID: row.ID, Username: row.Username, DisplayName: row.DisplayName, Email: row.Email.String, IsAdmin: row.IsAdmin,
 		CreatedAt: row.CreatedAt, DisabledAt: row.DisabledAt.Time, LastSeenAt: row.LastSeenAt.Time,
-		EmailConfirmedAt: row.EmailConfirmedAt.Time, passwordHash: row.PasswordHash,
+		EmailConfirmedAt: row.EmailConfirmedAt.Time, DeletedAt: row.DeletedAt.Time, Photo: photoID(row.Photo), passwordHash: row.PasswordHash,
 	}
 }
 
@@ -136,6 +141,9 @@ func (s *Store) insertUser(ctx context.Context, q *queries.Queries, n NewUser, h
 		return User{}, whichIsTaken(ctx, q, row.UsernameKey)
 	}
 	if err == nil {
+		err = neverTaken(ctx, q, row.UsernameKey)
+	}
+	if err == nil {
 		err = takeSkeleton(ctx, q, uint64(id), n.Username)
 	}
 	if err != nil {
@@ -144,6 +152,8 @@ func (s *Store) insertUser(ctx context.Context, q *queries.Queries, n NewUser, h
 	return User{ID: uint64(id), Username: n.Username, DisplayName: n.DisplayName, Email: n.Email, IsAdmin: n.IsAdmin, CreatedAt: row.CreatedAt, passwordHash: hash}, nil
 }
 
+const usernameTaken = "Somebody has this username already. Choose another."
+
 const emailTaken = "Another account has this e-mail address."
 
 func whichIsTaken(ctx context.Context, q *queries.Queries, key []byte) error {
@@ -151,7 +161,7 @@ func whichIsTaken(ctx context.Context, q *queries.Queries, key []byte) error {
 	_, err := q.UserByKey(ctx, key)
 	switch {
 	case err == nil:
-		f.add("username", "Somebody has this username already. Choose another.")
+		f.add("username", usernameTaken)
 	case noRow(err):
 		f.add("email", emailTaken)
 	default:
@@ -175,6 +185,7 @@ func (s *Store) UserByName(ctx context.Context, username string) (User, error) {
 func (s *Store) forgetUser(id uint64) {
 	s.SessionEnded(id, nil) // or goes on with another name
 	s.people.memory.forget(func(_ string, row queries.User) bool { return row.ID == id })
+	s.viewers.memory.forget(func(_ string, row queries.ViewersByIDRow) bool { return row.ID == id })
 }
 
 func nobodyCalled(username string) string {

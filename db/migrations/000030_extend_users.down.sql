@@ -1,0 +1,3 @@
+ALTER TABLE users
+  DROP COLUMN photo,
+  DROP COLUMN deleted_at

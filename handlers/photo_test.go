@@ -1,0 +1,205 @@
+package handlers
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"image/png"
+	"mime/multipart"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"parley/db/chat"
+)
+
+// upload sends a file as a form does.
+func upload(field string, file []byte) option {
+	var b bytes.Buffer
+	form := multipart.NewWriter(&b)
+	w, _ := form.CreateFormFile(field, "../../holiday.svg") // its name means nothing
+	_, _ = w.Write(file)
+	form.Close()
+	return body(form.FormDataContentType(), b.String())
+}
+
+func imageFile(t testing.TB, transparent bool) []byte {
+	t.Helper()
+	m := image.NewRGBA(image.Rect(0, 0, 90, 60))
+	if !transparent {
+		for i := range m.Pix {
+			m.Pix[i] = 255
+		}
+	}
+	m.SetRGBA(1, 1, color.RGBA{R: 255, A: 255})
+	var b bytes.Buffer
+	if err := png.Encode(&b, m); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestPhotoIsSetShownAndRemoved(t *testing.T) {
+	w := newWorld(t, forgetful)
+	alice, bob := w.person("alice"), w.person("bob")
+	alice.send("bob", "hi")
+	alice.send("alice", "a note")
+	alice.post("/account/photo", asPage, upload("photo", imageFile(t, false))).want(303).wantHeader("Location", "/account/profile?done=photo")
+	var own ownProfileBody
+	alice.get("/account/profile", asJSON).want(200).into(&own)
+	if own.Photo == nil {
+		t.Fatal("there is no photo")
+	}
+	for _, side := range []string{"64", "256"} {
+		at := strings.TrimSuffix(*own.Photo, "256") + side
+		r := bob.get(at).want(200).wantHeader("Content-Type", "image/jpeg").wantHeader("Cache-Control", "private, max-age=31536000, immutable").
+			wantHeader("X-Content-Type-Options", "nosniff").wantHeader("Content-Disposition", `inline; filename="photo.jpg"`).
+			wantHeader("Content-Security-Policy", photoPolicy).wantHeader("Cross-Origin-Resource-Policy", "same-origin").wantHeader("Content-Encoding", "")
+		if c, err := jpeg.DecodeConfig(bytes.NewReader(r.body)); err != nil || c.Width != c.Height || (side == "64") != (c.Width == 64) {
+			t.Errorf("%s: %+v, %v", at, c, err)
+		}
+		again := bob.get(at, header("If-None-Match", r.header.Get("ETag"))).want(304)
+		if len(again.body) > 0 || r.header.Get("ETag") == "" {
+			t.Errorf("%s is sent again", at)
+		}
+		w.nobody().get(at, asPage).want(303).wantHeader("Cache-Control", "no-store")
+		w.nobody().get(at, asJSON).want(401)
+	}
+	for _, path := range []string{*own.Photo + "0", strings.TrimSuffix(*own.Photo, "256") + "512", "/photos/x/64"} {
+		bob.get(path).want(404).wantHeader("Cache-Control", "no-store")
+	}
+	small := strings.TrimSuffix(*own.Photo, "256") + "64"
+	for _, path := range []string{"/conversations", "/users", "/conversations/alice"} {
+		img := bob.get(path, asPage).want(200).doc().Find(`img.avatar[src="` + small + `"]`)
+		if img.Length() == 0 || img.AttrOr("alt", "none") != "" || img.AttrOr("width", "") == "" || img.AttrOr("height", "") == "" || img.AttrOr("loading", "") != "lazy" {
+			t.Errorf("%s doesn't show the photo as it should", path)
+		}
+	}
+	if alice.get("/conversations", asPage).doc().Find(`.me img.avatar`).Length() != 1 {
+		t.Error("her own pages don't show it")
+	}
+	bob.get("/users/alice", asJSON).wantText(`"photo":"` + *own.Photo + `"`)
+	bob.get("/conversations", asJSON).wantText(`"photo":"` + *own.Photo + `"`)
+	alice.get("/conversations/alice", asJSON).wantText(`"photo":"` + *own.Photo + `"`)
+	alice.post("/account/photo/remove", asJSON, form()).want(200).wantJSON(`{"username":"alice","display_name":"alice","photo":null}`)
+	bob.get(*own.Photo).want(404)
+	bob.get("/conversations/alice", asPage).want(200).wantNoText("/photos/")
+	alice.post("/account/photo", asJSON, upload("photo", imageFile(t, true))).want(200).into(&own.userBody)
+	bob.get(*own.Photo).want(200).wantHeader("Content-Type", "image/png").wantHeader("Content-Disposition", `inline; filename="photo.png"`)
+}
+
+// A page that is remembered for somebody is forgotten when what it shows of others changes.
+func TestPagesForgetPhotos(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	alice.send("bob", "hi")
+	for range 2 {
+		bob.get("/conversations/alice", asPage).want(200).wantNoText("/photos/")
+	}
+	alice.post("/account/photo", asJSON, upload("photo", imageFile(t, false))).want(200)
+	bob.get("/conversations/alice", asPage).want(200).wantText("/photos/")
+}
+
+func TestPhotosThatAreRefused(t *testing.T) {
+	w := newWorld(t)
+	alice := w.person("alice")
+	for name, sent := range map[string]option{
+		"SVG":          upload("photo", []byte(`<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>`)),
+		"HTML":         upload("photo", []byte("<!doctype html><script>alert(1)</script>")),
+		"a cut one":    upload("photo", imageFile(t, false)[:80]),
+		"nothing":      upload("photo", nil),
+		"other field":  upload("other", imageFile(t, false)),
+		"a large file": upload("photo", append(imageFile(t, false), make([]byte, maxPhoto)...)),
+	} {
+		alice.post("/account/photo", asJSON, sent).wantFields(422, "photo")
+		r := alice.post("/account/photo", asPage, sent).want(422)
+		if r.doc().Find("#photo-error").Text() == "" || r.doc().Find("input[name=photo]").AttrOr("aria-describedby", "") != "photo-error photo-hint" {
+			t.Errorf("%s: the page doesn't say what is wrong beside the field", name)
+		}
+	}
+	alice.post("/account/photo", asJSON, upload("photo", imageFile(t, false)), header("Content-Encoding", "gzip")).want(415)
+	alice.post("/account/photo", asJSON, body("image/png", string(imageFile(t, false)))).want(415)
+	alice.post("/account/photo", asJSON, upload("photo", imageFile(t, false)), header("Sec-Fetch-Site", "cross-site")).want(403)
+	if w.count("photos") != 0 {
+		t.Error("one was stored all the same")
+	}
+}
+
+// Only the photo's own address takes much, and only from people who are signed in; it is asked before anything is read.
+func TestOnlyPhotosMayBeLarge(t *testing.T) {
+	w := newWorld(t)
+	alice := w.person("alice")
+	alice.post("/account/photo", asJSON, upload("photo", append(imageFile(t, false), make([]byte, 3<<20)...))).want(200)
+	addr := w.listen()
+	wrong := &visitor{world: w, token: "wrong"}
+	for _, c := range []struct {
+		who    *visitor
+		method string
+		path   string
+		length int
+	}{
+		{w.nobody(), "POST", "/account/photo", 3 << 20}, {wrong, "POST", "/account/photo", 3 << 20}, {alice, "PUT", "/account/photo", 3 << 20},
+		{alice, "POST", "/account/profile", 3 << 20}, {alice, "POST", "/messages", 3 << 20}, {alice, "POST", "/account/photo/remove", 3 << 20},
+		{alice, "POST", "/account/photo?x=1", 3 << 20}, {alice, "POST", "/login", 3 << 20}, {alice, "POST", "/account/photo", maxPhotoUpload + 1},
+	} {
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.SetDeadline(time.Now().Add(patience))
+		fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: x\r\nCookie: %s\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: %d\r\n\r\n", c.method, c.path, c.who.cookie(), c.length)
+		if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.Contains(line, " 413 ") {
+			t.Errorf("%s %s of %d octets: %q, %v", c.method, c.path, c.length, line, err)
+		}
+		conn.Close()
+	}
+}
+
+// Uploads that never end are few for each person, so that they don't fill the memory.
+func TestUploadsAreCounted(t *testing.T) {
+	var u uploads
+	alice, bob := chat.User{ID: 1}, chat.User{ID: 2}
+	for i := range maxUploads + 1 {
+		if began := u.begin(alice); began != (i < maxUploads) {
+			t.Errorf("upload %d: %t", i, began)
+		}
+	}
+	if !u.begin(bob) {
+		t.Error("another person can't upload")
+	}
+	u.end(alice)
+	if !u.begin(alice) {
+		t.Error("an upload that ended counts on")
+	}
+	for i := range u.began[1] {
+		u.began[1][i] = time.Now().Add(-uploadTime - time.Second)
+	}
+	if !u.begin(alice) || len(u.began[1]) != 1 {
+		t.Error("uploads whose time is over count on")
+	}
+	u.end(chat.User{ID: 3}) // never began: a small one
+}
+
+func TestUploadsEnd(t *testing.T) {
+	w := newWorld(t)
+	alice := w.person("alice")
+	for range 2 * maxUploads {
+		alice.post("/account/photo", asJSON, upload("photo", imageFile(t, false))).want(200)
+	}
+	if n := len(w.server.uploads.began); n != 0 && len(w.server.uploads.began[alice.user.ID]) != 0 {
+		t.Errorf("%v are under way", w.server.uploads.began)
+	}
+}
+
+// The hint on the page, in megabytes, is the limit.
+func TestPhotoHint(t *testing.T) {
+	w := newWorld(t)
+	w.person("alice").get("/account/profile", asPage).want(200).wantText("up to 8 MB")
+	if maxPhoto != 8<<20 {
+		t.Error("the page says 8 MB")
+	}
+}
