@@ -194,7 +194,7 @@ func checkField(t *testing.T, r *reply, name, value string, wrong bool) {
 	t.Helper()
 	doc := r.doc()
 	field := doc.Find("input[name=" + name + "]:not([type=hidden])")
-	if got := field.AttrOr("value", ""); got != value {
+	if got := field.AttrOr("value", "missing"); got != value {
 		t.Errorf("%s: %s holds %q, want %q", r.what, name, got, value)
 	}
 	if doc.Find("label[for="+field.AttrOr("id", "none")+"]").Length() != 1 {

@@ -236,7 +236,7 @@ func TestMetricsSayWhatTheyAre(t *testing.T) {
 			t.Errorf("nothing explains %s", name)
 		}
 	}
-	for _, name := range []string{"go_goroutines ", "process_open_fds ", "process_cpu_seconds_total ", "parley_database_connections_max ", "parley_password_hashes_max "} {
+	for _, name := range []string{"go_goroutines ", "process_open_fds ", "process_cpu_seconds_total ", "parley_database_connections_max ", fmt.Sprintf("parley_password_hashes_max %d", w.store.Stats().HashingPlaces)} {
 		if !strings.Contains(text, "\n"+name) {
 			t.Errorf("%s is missing", name)
 		}
