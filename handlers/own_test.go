@@ -352,3 +352,18 @@ func TestTheLastAdminIsTold(t *testing.T) {
 	root := w.signIn(w.account(chat.NewUser{Username: "root", IsAdmin: true}))
 	root.post("/account/delete", asPage, form("messages", "keep", "username", "root", "current_password", password)).want(422).wantText("last admin")
 }
+
+// A session that somebody has got hold of is no way to try passwords.
+func TestOwnDataIsNotGuessed(t *testing.T) {
+	for path, wrong := range map[string]fields{
+		"/account/export": {"current_password": "wrong"}, "/account/delete": {"current_password": "wrong", "username": "alice", "messages": "keep"},
+	} {
+		w := newWorld(t, limited)
+		alice := w.person("alice")
+		for range 5 {
+			alice.post(path, asJSON, object(wrong)).want(422)
+		}
+		alice.post(path, asJSON, object(wrong)).wantThrottled(time.Second, time.Minute)
+		alice.post(path, asPage, form("current_password", password, "username", "alice", "messages", "keep")).want(429)
+	}
+}
