@@ -8,6 +8,9 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"parley/db/chat"
+	"parley/db/dbtest"
 )
 
 // A crowd is what signs in, over and over, while others write. Who is told to come again does so after a second.
@@ -20,7 +23,8 @@ const (
 // TestCrowdSignsInWhileOthersWrite: 200 who sign in at the same time slow sending down to no less than half, and take a
 // bounded memory. Other programs run on the machine meanwhile, so the best of a few rounds counts.
 func TestCrowdSignsInWhileOthersWrite(t *testing.T) {
-	server, store := startOn(t)
+	dsn, pool := dbtest.NewDSN(t)
+	server, store := start(t, "--database-url", dsn, "--throttle", "off"), chat.New(pool, chat.Options{})
 	addPeople(t, store, "alice", "bob", "crowd")
 	alice := clientFor(t, server.url(""), "alice")
 	alice.sendFor(crowdFor)

@@ -88,12 +88,12 @@ func TestPasswordField(t *testing.T) {
 		}
 	}
 	const typeOf = `document.querySelector("#password").type`
-	button := chromedp.CSS(`.secret:has(#password) button`)
+	button := chromedp.CSS(`.masked:has(#password) button`)
 	if shown := evaluate[string](b, typeOf); shown != "password" {
 		t.Errorf("the field is a %s", shown)
 	}
 	b.run(chromedp.Click(button))
-	b.shows("the password", typeOf+` === "text" && document.querySelector(".secret:has(#password) button").textContent.includes("Hide")`)
+	b.shows("the password", typeOf+` === "text" && document.querySelector(".masked:has(#password) button").textContent.includes("Hide")`)
 	b.run(chromedp.Click(button))
 	b.shows("no password", typeOf+` === "password"`)
 	b.noErrors()
@@ -107,7 +107,7 @@ func TestPasswordFieldWithoutJavaScript(t *testing.T) {
 	b.signIn("alice")
 	b.open("/account/password")
 	b.run(
-		chromedp.WaitNotVisible(chromedp.CSS(`.secret button`)), chromedp.WaitNotVisible(chromedp.CSS(`.strength`)),
+		chromedp.WaitNotVisible(chromedp.CSS(`.masked button`)), chromedp.WaitNotVisible(chromedp.CSS(`.strength`)),
 		chromedp.SendKeys(chromedp.CSS(`#current_password`), password),
 		chromedp.SendKeys(chromedp.CSS(`#password`), "tall beans and a heron"+kb.Enter),
 		chromedp.WaitVisible(chromedp.CSS(`#main .done`)),

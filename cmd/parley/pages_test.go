@@ -149,7 +149,7 @@ var signedInPages = []visit{
 	{name: "own-password-typed", path: "/account/password", then: func(b *browser) {
 		b.run(
 			chromedp.SendKeys(chromedp.CSS(`#password`), "heron beans 47"),
-			chromedp.Click(chromedp.CSS(`.secret:has(#password) button`)),
+			chromedp.Click(chromedp.CSS(`.masked:has(#password) button`)),
 			chromedp.WaitVisible(chromedp.CSS(`.strength`)),
 		)
 	}},
