@@ -30,7 +30,7 @@ func TestSetUpInABrowser(t *testing.T) {
 	checkField(t, refused, "name", " ", true)
 	checkField(t, refused, "username", "admin", false)
 	checkField(t, refused, "email", "typed@example.org", false)
-	checkField(t, refused, "password", "missing", true)
+	checkField(t, refused, "password", "", true)
 	in := v.post(path, asPage, form("name", "Our place", "username", "admin", "password", password)).want(303).wantHeader("Location", "/conversations")
 	v.token = in.sessionCookie().Value
 	v.get("/admin/place", asPage).want(200).wantText("Our place")
@@ -49,7 +49,7 @@ func TestSetUpByAProgram(t *testing.T) {
 	w.nobody().get(path, asFragment).want(200).wantText(`<form class="card"`).wantNoText("<html")
 	w.nobody().post(path, asJSON, object(fields{})).wantFields(422, "name", "password", "username")
 	made := w.nobody().post(path, asJSON, object(fields{"name": "Here", "username": "ada", "password": password})).want(201)
-	made.wantJSON(`{"username":"ada","display_name":"ada"}`).wantHeader("Location", "/users/ada")
+	made.wantJSON(`{"username":"ada","display_name":"ada","photo":null}`).wantHeader("Location", "/users/ada")
 	w.nobody().post(path, asJSON, object(fields{"name": "Here", "username": "eve", "password": password})).want(404)
 }
 

@@ -51,7 +51,7 @@ func TestSignUpInABrowser(t *testing.T) {
 		checkField(t, refused, field, typed, true)
 	}
 	checkField(t, refused, "display_name", "Typed <b>", false)
-	checkField(t, refused, "password", "missing", true)
+	checkField(t, refused, "password", "", true)
 	in := v.post("/signup", asPage, newcomer("Zoë", "email", "zoe@example.org")).want(303).wantHeader("Location", "/conversations")
 	v.token = in.sessionCookie().Value
 	v.get("/conversations", asPage).want(200)
@@ -65,7 +65,7 @@ func TestSignUpByAProgram(t *testing.T) {
 	w, _ := takes(t, chat.SignUpOpen)
 	w.nobody().get("/signup", asJSON).want(200).wantJSON(`{"name":"Parley","sign_up":"open","invited_by":null}`)
 	made := w.nobody().post("/signup", asJSON, object(fields{"username": "Zoë", "display_name": "Zoe Z.", "password": password})).want(201)
-	made.wantJSON(`{"username":"Zoë","display_name":"Zoe Z."}`).wantHeader("Location", "/users/Zo%C3%AB")
+	made.wantJSON(`{"username":"Zoë","display_name":"Zoe Z.","photo":null}`).wantHeader("Location", "/users/Zo%C3%AB")
 	if made.sessionCookie() != nil {
 		t.Error("a program is signed in")
 	}
@@ -127,7 +127,7 @@ func TestInvitations(t *testing.T) {
 		w.nobody().get(path, asPage).want(403).wantText(`name="invite"`)
 		w.nobody().get(path, asJSON).want(403)
 	}
-	w.nobody().get(at.RequestURI(), asJSON).want(200).wantJSON(`{"name":"Parley","sign_up":"invitation","invited_by":{"username":"alice","display_name":"alice"}}`)
+	w.nobody().get(at.RequestURI(), asJSON).want(200).wantJSON(`{"name":"Parley","sign_up":"invitation","invited_by":{"username":"alice","display_name":"alice","photo":null}}`)
 	page := w.nobody().get("/signup?"+url.Values{"invite": {" " + link}}.Encode(), asPage).want(200).wantText("invites you to") // the whole link, pasted
 	token := page.doc().Find(`[name=invite]`).AttrOr("value", "")
 	w.nobody().post("/signup", asPage, newcomer("bob", "invite", token)).want(303)

@@ -66,3 +66,13 @@ UPDATE reports SET note = '' WHERE reporter_id = ?;
 -- name: BlankReportedBodies :exec
 -- The copies of what somebody wrote. Reports are few, so that they need no index for this.
 UPDATE reports SET body = '' WHERE subject_id = ?;
+
+-- name: DeleteSkeletonOf :exec
+DELETE FROM skeletons WHERE user_id = ?;
+
+-- name: DeleteInvitationUsesOf :exec
+DELETE FROM invitation_uses WHERE user_id = ?;
+
+-- name: CloseInvitationsOf :exec
+-- The links work no more, and what was noted about whom they were for is gone.
+UPDATE invitations SET note = '', revoked_at = COALESCE(revoked_at, sqlc.arg(now)) WHERE creator_id = ?;

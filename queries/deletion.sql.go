@@ -120,6 +120,21 @@ func (q *Queries) BuryUser(ctx context.Context, arg BuryUserParams) error {
 	return err
 }
 
+const CloseInvitationsOf = `-- name: CloseInvitationsOf :exec
+UPDATE invitations SET note = '', revoked_at = COALESCE(revoked_at, ?) WHERE creator_id = ?
+`
+
+type CloseInvitationsOfParams struct {
+	Now       sql.NullTime
+	CreatorID uint64
+}
+
+// The links work no more, and what was noted about whom they were for is gone.
+func (q *Queries) CloseInvitationsOf(ctx context.Context, arg CloseInvitationsOfParams) error {
+	_, err := q.db.ExecContext(ctx, CloseInvitationsOf, arg.Now, arg.CreatorID)
+	return err
+}
+
 const CreateDeletion = `-- name: CreateDeletion :exec
 INSERT INTO deletions (user_id, erase, created_at) VALUES (?, ?, ?)
 `
@@ -158,6 +173,15 @@ func (q *Queries) DeleteBrowsersOf(ctx context.Context, userID uint64) error {
 	return err
 }
 
+const DeleteInvitationUsesOf = `-- name: DeleteInvitationUsesOf :exec
+DELETE FROM invitation_uses WHERE user_id = ?
+`
+
+func (q *Queries) DeleteInvitationUsesOf(ctx context.Context, userID uint64) error {
+	_, err := q.db.ExecContext(ctx, DeleteInvitationUsesOf, userID)
+	return err
+}
+
 const DeleteLinksOf = `-- name: DeleteLinksOf :exec
 DELETE FROM links WHERE user_id = ?
 `
@@ -188,6 +212,15 @@ DELETE FROM sign_ins WHERE user_id = ?
 
 func (q *Queries) DeleteSignInsOf(ctx context.Context, userID uint64) error {
 	_, err := q.db.ExecContext(ctx, DeleteSignInsOf, userID)
+	return err
+}
+
+const DeleteSkeletonOf = `-- name: DeleteSkeletonOf :exec
+DELETE FROM skeletons WHERE user_id = ?
+`
+
+func (q *Queries) DeleteSkeletonOf(ctx context.Context, userID uint64) error {
+	_, err := q.db.ExecContext(ctx, DeleteSkeletonOf, userID)
 	return err
 }
 

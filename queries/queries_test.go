@@ -715,6 +715,13 @@ var calls = map[string]call{
 		return nothing(q.DeleteMailsOf(ctx, queries.DeleteMailsOfParams{UserID: 1, Email: "ada"}))
 	},
 	"DeleteSignInsOf":  func(ctx context.Context, q *queries.Queries) (any, error) { return nothing(q.DeleteSignInsOf(ctx, 1)) },
+	"DeleteSkeletonOf": func(ctx context.Context, q *queries.Queries) (any, error) { return nothing(q.DeleteSkeletonOf(ctx, 1)) },
+	"DeleteInvitationUsesOf": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.DeleteInvitationUsesOf(ctx, 1))
+	},
+	"CloseInvitationsOf": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.CloseInvitationsOf(ctx, queries.CloseInvitationsOfParams{Now: moment(now), CreatorID: 1}))
+	},
 	"DeleteBrowsersOf": func(ctx context.Context, q *queries.Queries) (any, error) { return nothing(q.DeleteBrowsersOf(ctx, 1)) },
 	"DeleteTOTPsOf":    func(ctx context.Context, q *queries.Queries) (any, error) { return nothing(q.DeleteTOTPsOf(ctx, 1)) },
 	"BlankReportsOf":   func(ctx context.Context, q *queries.Queries) (any, error) { return nothing(q.BlankReportsOf(ctx, 1)) },

@@ -80,6 +80,9 @@ func (s *Store) deleteAccount(ctx context.Context, q *queries.Queries, who queri
 	if err := wipe(ctx, q, row); err != nil {
 		return err
 	}
+	if err := q.CloseInvitationsOf(ctx, queries.CloseInvitationsOfParams{Now: nullTime(t.at), CreatorID: row.ID}); err != nil {
+		return err
+	}
 	return t.bury(ctx, row, erase)
 }
 
@@ -93,6 +96,7 @@ func wipe(ctx context.Context, q *queries.Queries, row queries.User) error {
 	}
 	for _, from := range []func(context.Context, uint64) error{
 		q.DeleteProfile, q.DeletePhoto, q.DeleteLinksOf, q.DeleteSignInsOf, q.DeleteTOTPsOf, q.DeleteBrowsersOf, q.BlankReportsOf,
+		q.DeleteSkeletonOf, q.DeleteInvitationUsesOf,
 	} {
 		if err := from(ctx, row.ID); err != nil {
 			return err

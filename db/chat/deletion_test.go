@@ -138,14 +138,15 @@ var stays = map[string]bool{
 
 // traces is a row of hers, whose ID is the parameter, in each table that no call above fills.
 var traces = map[string]string{
-	"tokens":         "(hash, user_id, name, scope, created_at, used_ip) VALUES (REPEAT('x', 32), ?, 'x', 'read', NOW(6), '198.51.100.77')",
-	"known_browsers": "(user_id, hash, seen_at) VALUES (?, REPEAT('x', 32), NOW(6))",
-	"links":          "(user_id, kind, token_hash, state_hash, email, mail_id, created_at, expires_at) VALUES (?, 'x', REPEAT('x', 32), '', 'alice.mail@example.org', 0, NOW(6), NOW(6))",
-	"mails":          "(user_id, kind, email, ip, created_at) VALUES (?, 'x', 'alice.mail@example.org', '198.51.100.77', NOW(6))",
-	"sign_ins":       "(id_hash, user_id, password_key, expires_at) VALUES (REPEAT('x', 32), ?, '', NOW(6))",
-	"totps":          "(user_id, confirmed, secret, created_at) VALUES (?, TRUE, 'alicesecret', NOW(6))",
-	"recovery_codes": "(user_id, code_hash, created_at) VALUES (?, REPEAT('x', 32), NOW(6))",
-	"passkeys":       "(user_id, credential_hash, credential_id, public_key, handle, name, transports, sign_count, backup_eligible, created_at) VALUES (?, REPEAT('x', 32), 'alicekey', 'x', 'x', 'x', '', 0, FALSE, NOW(6))",
+	"tokens":          "(hash, user_id, name, scope, created_at, used_ip) VALUES (REPEAT('x', 32), ?, 'x', 'read', NOW(6), '198.51.100.77')",
+	"known_browsers":  "(user_id, hash, seen_at) VALUES (?, REPEAT('x', 32), NOW(6))",
+	"invitation_uses": "(user_id, invitation_id, used_at) VALUES (?, 1, NOW(6))",
+	"links":           "(user_id, kind, token_hash, state_hash, email, mail_id, created_at, expires_at) VALUES (?, 'x', REPEAT('x', 32), '', 'alice.mail@example.org', 0, NOW(6), NOW(6))",
+	"mails":           "(user_id, kind, email, ip, created_at) VALUES (?, 'x', 'alice.mail@example.org', '198.51.100.77', NOW(6))",
+	"sign_ins":        "(id_hash, user_id, password_key, expires_at) VALUES (REPEAT('x', 32), ?, '', NOW(6))",
+	"totps":           "(user_id, confirmed, secret, created_at) VALUES (?, TRUE, 'alicesecret', NOW(6))",
+	"recovery_codes":  "(user_id, code_hash, created_at) VALUES (?, REPEAT('x', 32), NOW(6))",
+	"passkeys":        "(user_id, credential_hash, credential_id, public_key, handle, name, transports, sign_count, backup_eligible, created_at) VALUES (?, REPEAT('x', 32), 'alicekey', 'x', 'x', 'x', '', 0, FALSE, NOW(6))",
 }
 
 func (w *world) traces(t *testing.T, u chat.User) {
@@ -155,6 +156,7 @@ func (w *world) traces(t *testing.T, u chat.User) {
 	}
 	mustExec(t, w.db, "INSERT INTO mails (user_id, kind, email, ip, created_at) VALUES (0, 'x', 'alice.mail@example.org', '198.51.100.77', NOW(6))")
 	mustExec(t, w.db, "INSERT INTO audit_events (created_at, actor_id, action, subject_id, ip, detail) VALUES (NOW(6), 0, 'x', ?, '198.51.100.77', 'Alice.Leaver')", u.ID)
+	mustExec(t, w.db, "INSERT INTO invitations (token_hash, creator_id, note, uses_allowed, created_at, expires_at) VALUES (REPEAT('x', 32), ?, 'alicenoted', 1, NOW(6), NOW(6))", u.ID)
 	const report = "INSERT INTO reports (created_at, reporter_id, subject_id, conversation_id, seq, sent_at, reason, note, body) VALUES (NOW(6), ?, ?, 1, 1, NOW(6), 'spam', ?, ?)"
 	mustExec(t, w.db, report, u.ID, u.ID+1, "alicenoted", "bobwrote")
 	mustExec(t, w.db, report, u.ID+1, u.ID, "bobnoted", "alicewrote one")
@@ -184,7 +186,7 @@ func TestDeletionKnowsEveryTable(t *testing.T) {
 	}
 	w.finish(t)
 	// What no row of hers shows, the code does: each table is either among the wiped ones, or said to stay.
-	wiped := append(slices.Sorted(maps.Keys(traces)), "sessions", "profiles", "photos", "deletions")
+	wiped := append(slices.Sorted(maps.Keys(traces)), "skeletons", "sessions", "profiles", "photos", "deletions")
 	for _, c := range tables {
 		if !stays[c[0]] && !slices.Contains(wiped, c[0]) {
 			t.Errorf("%s has a %s: have wipe (deletion.go) delete what is somebody's there, and say so here, or say that it stays", c[0], c[1])

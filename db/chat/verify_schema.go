@@ -31,6 +31,7 @@ var schemaKeys = []schemaKey{
 	{"conversations", "PRIMARY", true, "id"},
 	{"conversations", "conversations_pair", true, "user_lo, user_hi"},
 	{"invitation_uses", "PRIMARY", true, "invitation_id, user_id"},
+	{"invitation_uses", "invitation_uses_user", false, "user_id"},
 	{"invitations", "PRIMARY", true, "id"},
 	{"invitations", "invitations_creator", false, "creator_id, id"},
 	{"invitations", "invitations_token", true, "token_hash"},
