@@ -14,9 +14,9 @@ func TestBlockAsJSON(t *testing.T) {
 			t.Errorf("PUT answers %s", r.body)
 		}
 	}
-	alice.get("/account/blocks", asJSON).want(200).wantText(`{"results":[{"username":"bob","display_name":"bob","blocked_at":"2`)
-	alice.get("/users/bob", asJSON).want(200).wantJSON(`{"username":"bob","display_name":"bob","blocked":true}`)
-	bob.get("/users/alice", asJSON).want(200).wantJSON(`{"username":"alice","display_name":"alice","blocked":false}`)
+	alice.get("/account/blocks", asJSON).want(200).wantText(`{"results":[{"username":"bob","display_name":"bob","photo":null,"blocked_at":"2`)
+	alice.get("/users/bob", asJSON).want(200).wantJSON(`{"username":"bob","display_name":"bob","photo":null,"about":"","blocked":true}`)
+	bob.get("/users/alice", asJSON).want(200).wantJSON(`{"username":"alice","display_name":"alice","photo":null,"about":"","blocked":false}`)
 	bob.get("/account/blocks", asJSON).want(200).wantJSON(`{"results":[],"next":null}`)
 	for range 2 {
 		alice.do("DELETE", "/account/blocks/bob", asJSON).want(204)

@@ -120,7 +120,7 @@ func TestSecondFactorAsProgram(t *testing.T) {
 	}
 	b.get("/login/factor", asJSON).want(200).wantJSON(`{"second_factor":["totp","recovery_code"]}`)
 	b.post("/login/factor", asJSON, object(fields{"code": "000000"})).wantFields(422, "code")
-	b.post("/login/factor", asJSON, object(fields{"code": w.codeOf(secret, 0)})).want(200).wantJSON(`{"username":"alice","display_name":"alice"}`)
+	b.post("/login/factor", asJSON, object(fields{"code": w.codeOf(secret, 0)})).want(200).wantJSON(`{"username":"alice","display_name":"alice","photo":null}`)
 	if !b.signedIn() {
 		t.Error("nobody is signed in")
 	}

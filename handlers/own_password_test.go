@@ -115,7 +115,7 @@ func TestChangingTheEmailAddress(t *testing.T) {
 		t.Error("the phone is out before anything was changed")
 	}
 	here.post("/account/email", asJSON, form("current_password", password, "email", "a@example.org")).want(200).
-		wantJSON(`{"username":"alice","display_name":"alice","email":"a@example.org","is_admin":false}`)
+		wantJSON(`{"username":"alice","display_name":"alice","photo":null,"email":"a@example.org","is_admin":false}`)
 	if phone.signedIn() || !here.signedIn() {
 		t.Error("the wrong sessions have ended")
 	}
