@@ -167,7 +167,7 @@ func goldens() map[string]templ.Component {
 		"directory":              DirectoryPane(Directory{Viewing: viewing, Search: `b "x"`, Users: []chat.User{bob, noor, root}, Next: "/users?after=abc&q=b"}),
 		"directory-empty":        DirectoryPane(Directory{Viewing: viewing}),
 		"directory-nobody-found": DirectoryPane(Directory{Viewing: viewing, Search: "<zz>"}),
-		"profile":                Profile(viewing, chat.Profile{User: pictured, About: `<b> "says" ‎مرحبا`}, false),
+		"profile":                Profile(viewing, chat.Profile{User: pictured, About: "<b> \"says\" \u200eمرحبا"}, false),
 		"profile-own":            Profile(viewing, chat.Profile{User: alice}, false),
 		"profile-disabled":       Profile(viewing, chat.Profile{User: gone}, false),
 		"error":                  ErrorPage(Problem{Heading: "Not here", Text: "There is nothing at this address."}),
