@@ -64,7 +64,7 @@ var plants = []plant{
 	}, nil},
 	{"elephants-sign-out", "what is remembered of a session holds for a minute", signOut, []edit{
 		{"db/chat/store.go", "o.RememberFor = time.Second / 2", "o.RememberFor = time.Minute"},
-		{"handlers/live.go", "s.Store.SessionEnded(e.To, e.Session)", ""},
+		{"handlers/live.go", "s.Store.SessionEnded(e.To, e.Session)\n\t\ts.hub.CloseSession(e.To, e.Session, hub.CloseRevoked,", "s.hub.CloseSession(e.To, e.Session, hub.CloseRevoked,"},
 	}, nil},
 	{"kept-window", "the hub never forgets a window", cleanStop, []edit{
 		{"handlers/live.go", "defer s.hub.Remove(window)\n", ""},
