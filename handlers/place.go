@@ -10,9 +10,7 @@ import (
 )
 
 type placeBody struct {
-	Name         string            `json:"name"`
-	SignUp       chat.SignUp       `json:"sign_up"`
-	SecondFactor chat.SecondFactor `json:"second_factor"`
+	Name string `json:"name"`
 }
 
 func (s *Server) showPlace(c *fiber.Ctx) error {
@@ -29,21 +27,13 @@ func (s *Server) respondWithPlace(c *fiber.Ctx, status int, e views.EditedPlace)
 
 // placeForm is what changes the place; what isn't sent stays.
 type placeForm struct {
-	Name         *string `json:"name" form:"name"`
-	SignUp       *string `json:"sign_up" form:"sign_up"`
-	SecondFactor *string `json:"second_factor" form:"second_factor"`
+	Name *string `json:"name" form:"name"`
 }
 
 // typed puts what was sent in place of what is set.
 func (f placeForm) typed(p chat.Place) chat.Place {
 	if f.Name != nil {
 		p.Name = *f.Name
-	}
-	if f.SignUp != nil {
-		p.SignUp = chat.SignUp(*f.SignUp)
-	}
-	if f.SecondFactor != nil {
-		p.SecondFactor = chat.SecondFactor(*f.SecondFactor)
 	}
 	return p
 }

@@ -135,7 +135,7 @@ func goldens() map[string]templ.Component {
 		"live-empty":             LivePlots(live()),
 		"own-profile":            OwnProfileForm(OwnProfile{User: alice, DisplayName: alice.DisplayName, Done: true}),
 		"own-profile-refused":    OwnProfileForm(OwnProfile{User: alice, DisplayName: `<b>"`, Error: "Nothing was changed.", Errors: map[string][]string{"display_name": {"A display name has at most 64 characters."}}}),
-		"place":                  EditPlace(EditedPlace{Place: chat.Place{Name: `<b>"`, SignUp: chat.SignUpInvited, SecondFactor: chat.SecondFactorAll}, Error: "Nothing was changed.", Errors: map[string][]string{"sign_up": {"Choose one."}}}),
+		"place":                  EditPlace(EditedPlace{Place: chat.Place{Name: `<b>"`}, Error: "Nothing was changed.", Errors: map[string][]string{"name": {"Give the place a name."}}}),
 		"titled":                 In(Titled("Bob"), Profile(viewing, bob)),
 	}
 }

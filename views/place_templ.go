@@ -25,18 +25,6 @@ func (e EditedPlace) doneText() string {
 	return "The settings were saved."
 }
 
-var signUps = []choice{
-	{string(chat.SignUpClosed), "Nobody", "Admins make all accounts."},
-	{string(chat.SignUpInvited), "Whoever has an invitation", "An invitation is a link that somebody here makes and passes on."},
-	{string(chat.SignUpOpen), "Everybody who finds this place", ""},
-}
-
-var secondFactors = []choice{
-	{string(chat.SecondFactorOptional), "Nobody", "Everybody may set one up for themself."},
-	{string(chat.SecondFactorAdmins), "Admins", ""},
-	{string(chat.SecondFactorAll), "Everybody", ""},
-}
-
 // EditPlace is the form with the settings of the whole place.
 func EditPlace(e EditedPlace) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
@@ -90,7 +78,7 @@ func EditPlace(e EditedPlace) templ.Component {
 			var templ_7745c5c3_Var3 templ.SafeURL
 			templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinURLErrs(adminPlaceURL)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/place.templ`, Line: 37, Col: 59}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/place.templ`, Line: 25, Col: 59}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var3))
 			if templ_7745c5c3_Err != nil {
@@ -101,14 +89,6 @@ func EditPlace(e EditedPlace) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			templ_7745c5c3_Err = textField(formField{Name: "name", Label: "Name of this place", Value: e.Place.Name, Hint: "People see it where they sign in, and in mail.", Required: true, Errors: e.Errors["name"]}).Render(ctx, templ_7745c5c3_Buffer)
-			if templ_7745c5c3_Err != nil {
-				return templ_7745c5c3_Err
-			}
-			templ_7745c5c3_Err = choiceField(choices{Name: "sign_up", Label: "Who may make an account for themself?", Value: string(e.Place.SignUp), All: signUps, Errors: e.Errors["sign_up"]}).Render(ctx, templ_7745c5c3_Buffer)
-			if templ_7745c5c3_Err != nil {
-				return templ_7745c5c3_Err
-			}
-			templ_7745c5c3_Err = choiceField(choices{Name: "second_factor", Label: "Who needs a second factor to sign in?", Value: string(e.Place.SecondFactor), All: secondFactors, Errors: e.Errors["second_factor"]}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -29,8 +29,3 @@ func (s *Store) asSelf(ctx context.Context, actor Actor, f func(context.Context,
 		return f(ctx, ownTx{q: q, actor: actor, at: s.now(), row: row})
 	})
 }
-
-// log writes what somebody did to their own account.
-func (t ownTx) log(ctx context.Context, action AuditAction, detail string) error {
-	return record(ctx, t.q, t.at, t.actor, deed{action: action, subject: t.row.ID, detail: detail})
-}

@@ -12,30 +12,8 @@ import (
 
 // Place is what admins set of the whole place on their pages.
 type Place struct {
-	Name         string // what the place is called
-	SignUp       SignUp
-	SecondFactor SecondFactor
+	Name string // what the place is called
 }
-
-// SignUp says who may make an account for themself.
-type SignUp string
-
-// The values of SignUp. Admins can always make accounts for others.
-const (
-	SignUpClosed  SignUp = "closed"     // nobody; the default
-	SignUpInvited SignUp = "invitation" // whoever has an invitation
-	SignUpOpen    SignUp = "open"       // everybody
-)
-
-// SecondFactor says who needs a second factor to sign in.
-type SecondFactor string
-
-// The values of SecondFactor.
-const (
-	SecondFactorOptional SecondFactor = "optional" // nobody, but everybody may have one; the default
-	SecondFactorAdmins   SecondFactor = "admins"
-	SecondFactorAll      SecondFactor = "everybody"
-)
 
 const maxPlaceName = 64
 
@@ -48,9 +26,6 @@ type placeSetting struct {
 
 var placeSettings = []placeSetting{
 	{"name", func(p *Place) *string { return &p.Name }, checkPlaceName},
-	{"sign_up", func(p *Place) *string { return (*string)(&p.SignUp) }, oneOf(string(SignUpClosed), string(SignUpInvited), string(SignUpOpen))},
-	{"second_factor", func(p *Place) *string { return (*string)(&p.SecondFactor) },
-		oneOf(string(SecondFactorOptional), string(SecondFactorAdmins), string(SecondFactorAll))},
 }
 
 func checkPlaceName(f fields, field, name string) string {
@@ -66,20 +41,8 @@ func checkPlaceName(f fields, field, name string) string {
 	return name
 }
 
-func oneOf(values ...string) func(f fields, field, value string) string {
-	return func(f fields, field, value string) string {
-		for _, v := range values {
-			if v == value {
-				return value
-			}
-		}
-		f.add(field, "Choose one of: "+strings.Join(values, ", ")+".")
-		return value
-	}
-}
-
 func defaultPlace() Place {
-	return Place{Name: "Parley", SignUp: SignUpClosed, SecondFactor: SecondFactorOptional}
+	return Place{Name: "Parley"}
 }
 
 // Place gives what admins have set. What another node has set can take Options.RememberFor to be seen here.
@@ -109,14 +72,14 @@ func readPlace(ctx context.Context, q *queries.Queries) (Place, error) {
 }
 
 // PlaceEdit is what an admin changes of the place; what is nil stays.
-type PlaceEdit struct{ Name, SignUp, SecondFactor *string }
+type PlaceEdit struct{ Name *string }
 
 func (e PlaceEdit) of(setting string) *string {
-	return map[string]*string{"name": e.Name, "sign_up": e.SignUp, "second_factor": e.SecondFactor}[setting]
+	return map[string]*string{"name": e.Name}[setting]
 }
 
-// EditPlace changes what is set, with a line in the audit log for each setting. An Invalid error names the fields name,
-// sign_up and second_factor, and then nothing was changed.
+// EditPlace changes what is set, with a line in the audit log for each setting. An Invalid error names the field name,
+// and then nothing was changed.
 func (s *Store) EditPlace(ctx context.Context, actor Actor, e PlaceEdit) (place Place, err error) {
 	if err := s.mustBeAdmin(ctx, actor); err != nil {
 		return Place{}, err

@@ -22,12 +22,12 @@ func text(s string) *string { return &s }
 func TestPlace(t *testing.T) {
 	w := newWorldWith(t, chat.Options{RememberFor: time.Hour})
 	root := w.adminOf(t, "root")
-	want := chat.Place{Name: "Parley", SignUp: chat.SignUpClosed, SecondFactor: chat.SecondFactorOptional}
+	want := chat.Place{Name: "Parley"}
 	if p, err := w.Place(t.Context()); p != want || err != nil {
 		t.Errorf("at first it is %+v: %v", p, err)
 	}
-	p, err := w.EditPlace(t.Context(), root, chat.PlaceEdit{Name: text("  Our   place "), SignUp: text("open")})
-	want.Name, want.SignUp = "Our place", chat.SignUpOpen
+	p, err := w.EditPlace(t.Context(), root, chat.PlaceEdit{Name: text("  Our   place ")})
+	want.Name = "Our place"
 	if p != want || err != nil {
 		t.Errorf("it is made %+v: %v", p, err)
 	}
@@ -36,11 +36,11 @@ func TestPlace(t *testing.T) {
 			t.Errorf("%s has %+v: %v", name, p, err)
 		}
 	}
-	if _, err := w.EditPlace(t.Context(), root, chat.PlaceEdit{SignUp: text("open")}); err != nil {
+	if _, err := w.EditPlace(t.Context(), root, chat.PlaceEdit{Name: text("Our place")}); err != nil {
 		t.Error(err)
 	}
 	log, err := w.AuditEvents(t.Context(), root, "", 0)
-	if err != nil || len(log.Items) != 2 || log.Items[0].Detail != "sign_up: open" || log.Items[1].Detail != "name: Our place" || log.Items[0].Action != chat.AuditSetPlace {
+	if err != nil || len(log.Items) != 1 || log.Items[0].Detail != "name: Our place" || log.Items[0].Action != chat.AuditSetPlace {
 		t.Errorf("the log has %+v: %v", log.Items, err)
 	}
 }
@@ -49,8 +49,7 @@ func TestPlaceRefusals(t *testing.T) {
 	w := newWorld(t)
 	root, alice := w.adminOf(t, "root"), w.people(t, "alice")[0]
 	for field, edits := range map[string][]chat.PlaceEdit{
-		"name":    {{Name: text("")}, {Name: text(" \u200b ")}, {Name: text(strings.Repeat("x", 65))}, {Name: text("a\u202eb")}},
-		"sign_up": {{SignUp: text("")}, {SignUp: text("Open"), Name: text("Other")}}, "second_factor": {{SecondFactor: text("never")}},
+		"name": {{Name: text("")}, {Name: text(" \u200b ")}, {Name: text(strings.Repeat("x", 65))}, {Name: text("a\u202eb")}},
 	} {
 		for _, e := range edits {
 			_, err := w.EditPlace(t.Context(), root, e)
