@@ -169,6 +169,7 @@ func (i *Importer) setPasswords(ctx context.Context, found []User) error {
 		return err
 	}
 	for _, id := range ids {
+		i.store.forgetUser(id)
 		i.store.notifier.Notify(Event{Type: EventSessionEnded, To: id})
 	}
 	return nil

@@ -206,7 +206,9 @@ func TestQueueIsBounded(t *testing.T) {
 }
 
 // A connection that takes now more, now less, hears whole frames in their order, for the race detector as well.
-func TestFramesKeepTheirOrder(t *testing.T) {
+func TestFramesKeepTheirOrder(t *testing.T) { synctest.Test(t, framesKeepTheirOrder) }
+
+func framesKeepTheirOrder(t *testing.T) {
 	const frames, windows = 2000, 8
 	h := New()
 	var all sync.WaitGroup
@@ -230,34 +232,30 @@ func TestFramesKeepTheirOrder(t *testing.T) {
 		}
 	})
 	all.Wait()
+	synctest.Wait() // every writer is done
 	for _, conn := range conns {
-		awaitOrder(t, conn, frames)
+		wantOrder(t, conn, frames)
 	}
 }
 
-// awaitOrder polls until a connection has heard all frames, or was told that it is too slow for them.
-func awaitOrder(t *testing.T, conn *fakeConn, frames int) {
+// wantOrder expects that a connection has heard all frames, or was told that it is too slow for them.
+func wantOrder(t *testing.T, conn *fakeConn, frames int) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-		heard := strings.Split(conn.said(), ",")
-		last := heard[len(heard)-1]
-		slow := strings.HasPrefix(last, "close 1013")
-		if slow {
-			heard = heard[:len(heard)-1]
+	heard := strings.Split(conn.said(), ",")
+	last := heard[len(heard)-1]
+	slow := strings.HasPrefix(last, "close 1013")
+	if slow {
+		heard = heard[:len(heard)-1]
+	}
+	if !slow && (len(heard) != frames || last == "torn") {
+		t.Fatalf("a window heard %d frames, the last of them %q", len(heard), last)
+	}
+	for i, word := range heard {
+		if strings.TrimRight(word, ".") != fmt.Sprint(i) {
+			t.Fatalf("frame %d is %q", i, word)
 		}
-		if slow || len(heard) == frames && last != "torn" {
-			for i, word := range heard {
-				if strings.TrimRight(word, ".") != fmt.Sprint(i) {
-					t.Fatalf("frame %d is %q", i, word)
-				}
-			}
-			if conn.overlap {
-				t.Error("two goroutines wrote at once")
-			}
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("a window heard %d frames, the last of them %q", len(heard), last)
-		}
+	}
+	if conn.overlap {
+		t.Error("two goroutines wrote at once")
 	}
 }
