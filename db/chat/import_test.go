@@ -63,6 +63,10 @@ func TestImportUsersTwice(t *testing.T) {
 	if again := in.people("ada", "carol", "bob"); again.Made != 0 || len(again.Users) != 2 || again.Users[0] != first.Users[1] || len(again.Taken) != 1 {
 		t.Errorf("the second import: %+v after %+v", again, first)
 	}
+	for _, name := range []string{"B0B", "аԁа"} { // look like those who were imported
+		_, err := in.store.CreateUser(t.Context(), chat.NewUser{Username: name, Password: password})
+		wantKind(t, err, chat.Invalid, "username")
+	}
 	if none, err := in.Users(t.Context(), nil); err != nil || none.Made+len(none.Users)+len(none.Taken) != 0 {
 		t.Errorf("an import of nobody: %+v %v", none, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -188,8 +189,18 @@ func TestTheLastUseAtTheSameTime(t *testing.T) {
 	w, root := opened(t, chat.SignUpInvited)
 	token, _ := w.invite(t, root, chat.NewInvitation{Uses: 2})
 	wantKind(t, w.signUp("first", token), 0)
+	w.BePatient(patience)
+	free := w.holdInvitations(t)
 	errs := make([]error, 6)
-	together(len(errs), func(i int) { errs[i] = w.signUp(fmt.Sprint("racer", i), token) })
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		together(len(errs), func(i int) { errs[i] = w.signUp(fmt.Sprint("racer", i), token) })
+	}()
+	const waiting = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE '-- name: UseInvitation%'"
+	eventually(t, "all to have found one use left", func() bool { return count(t, w.db, waiting) == len(errs) })
+	free()
+	<-done
 	made := 0
 	for _, err := range errs {
 		if err == nil {
@@ -207,6 +218,21 @@ func TestTheLastUseAtTheSameTime(t *testing.T) {
 	if n := count(t, w.db, "SELECT COUNT(*) FROM skeletons"); n != 2 { // people makes none
 		t.Errorf("%d skeletons are there", n)
 	}
+}
+
+// holdInvitations has whoever would use one wait until free is called.
+func (w *world) holdInvitations(t *testing.T) (free func()) {
+	t.Helper()
+	tx, err := w.db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	free = sync.OnceFunc(func() { _ = tx.Rollback() }) // nothing was written
+	t.Cleanup(free)
+	if _, err := tx.Exec("SELECT id FROM invitations FOR UPDATE"); err != nil {
+		t.Fatal(err)
+	}
+	return free
 }
 
 func TestInvitationRules(t *testing.T) {
