@@ -31,7 +31,7 @@ func auditVerb(e chat.AuditEvent) string {
 }
 
 // onlySelf are actions that nobody else can do to somebody: they are named once.
-var onlySelf = map[chat.AuditAction]bool{chat.AuditSignIn: true, chat.AuditSignOut: true}
+var onlySelf = map[chat.AuditAction]bool{chat.AuditSignIn: true, chat.AuditSignOut: true, chat.AuditSetUp: true, chat.AuditSignUp: true, chat.AuditInvite: true}
 
 func bySelf(e chat.AuditEvent) bool { return onlySelf[e.Action] && e.Actor == e.Subject }
 
@@ -72,10 +72,11 @@ var activityWords = map[chat.AuditAction]string{
 	chat.AuditRetryMail:     "had a mail to you tried again",
 	chat.AuditDropMail:      "dropped a mail to you",
 
-	chat.AuditSetUp:    "set up this place as its first admin",
-	chat.AuditSignUp:   "signed up",
-	chat.AuditInvite:   "made an invitation",
-	chat.AuditUninvite: "revoked an invitation of yours",
+	chat.AuditSetUp:     "set up this place as its first admin",
+	chat.AuditSignUp:    "signed up",
+	chat.AuditInvite:    "made an invitation",
+	chat.AuditUseInvite: "used an invitation of yours",
+	chat.AuditUninvite:  "revoked an invitation of yours",
 
 	chat.AuditEditProfile: "changed your profile",
 	chat.AuditSetPhoto:    "set your photo",

@@ -28,6 +28,7 @@ const (
 	AuditSetUp       AuditAction = "place.set_up"
 	AuditSignUp      AuditAction = "user.sign_up"
 	AuditInvite      AuditAction = "invitation.create"
+	AuditUseInvite   AuditAction = "invitation.use" // whose it was is the subject
 	AuditUninvite    AuditAction = "invitation.revoke"
 
 	AuditChangePassword AuditAction = "own.password" // what somebody did to their own account, from here on

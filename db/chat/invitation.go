@@ -44,18 +44,6 @@ func invitationOf(row queries.Invitation, username, displayName string) Invitati
 	}
 }
 
-// told is what the audit log says of it, beside who came by it.
-func (i Invitation) told() string {
-	switch {
-	case i.ID == 0:
-		return ""
-	case i.Note == "":
-		return "invited by " + i.CreatedBy.Username
-	default:
-		return "invited by " + i.CreatedBy.Username + ": " + i.Note
-	}
-}
-
 // Bounds of invitations: a link that goes astray lets in a bounded number of people for a bounded time, and a person's
 // open ones can be looked through.
 const (
@@ -135,7 +123,7 @@ func (t ownTx) invite(ctx context.Context, hash []byte, n NewInvitation) (Invita
 		return Invitation{}, err
 	}
 	row.ID = uint64(id)
-	return invitationOf(row, user.Username, user.DisplayName), record(ctx, t.q, t.at, t.actor, deed{action: AuditInvite, detail: n.Note})
+	return invitationOf(row, user.Username, user.DisplayName), t.log(ctx, AuditInvite, n.Note)
 }
 
 func (t ownTx) mayInvite(ctx context.Context, user User) error {

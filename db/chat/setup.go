@@ -83,7 +83,7 @@ func (s *Store) setUp(ctx context.Context, q *queries.Queries, from Actor, token
 			return User{}, err
 		}
 	}
-	return user, record(ctx, q, s.now(), Actor{User: user, IP: from.IP}, deed{action: AuditSetUp, detail: placeName})
+	return user, record(ctx, q, s.now(), Actor{User: user, IP: from.IP}, deed{action: AuditSetUp, subject: user.ID, detail: placeName})
 }
 
 // setUpBefore tells the transaction that runs again after a commit whose answer was lost from one that came too late: only

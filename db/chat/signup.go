@@ -106,7 +106,16 @@ func (s *Store) signUp(ctx context.Context, q *queries.Queries, from Actor, n Ne
 	if err := offerEmail(ctx, q, s.now(), user, email, from.IP); err != nil {
 		return User{}, err
 	}
-	return user, record(ctx, q, s.now(), Actor{User: user, IP: from.IP}, deed{action: AuditSignUp, detail: invitation.told()})
+	return user, s.logSignUp(ctx, q, Actor{User: user, IP: from.IP}, invitation)
+}
+
+// logSignUp names nobody in words: those are emptied for whom a line is about, and no others.
+func (s *Store) logSignUp(ctx context.Context, q *queries.Queries, actor Actor, i Invitation) error {
+	err := record(ctx, q, s.now(), actor, deed{action: AuditSignUp, subject: actor.User.ID})
+	if err != nil || i.ID == 0 {
+		return err
+	}
+	return record(ctx, q, s.now(), actor, deed{action: AuditUseInvite, subject: i.CreatedBy.ID})
 }
 
 // offerEmail is where the address goes that somebody gives when they sign up. The account is made without it, so that

@@ -62,7 +62,7 @@ func TestSignUpWhereEverybodyMay(t *testing.T) {
 	if found, err := w.Authenticate(t.Context(), "alice", password); err != nil || found.IsAdmin {
 		t.Errorf("signing in gives %+v: %v", found, err)
 	}
-	if e := w.lastEvent(t, root); e.Action != chat.AuditSignUp || e.Actor != "Alice" || e.IP != stranger.IP || e.Detail != "" {
+	if e := w.lastEvent(t, root); e.Action != chat.AuditSignUp || e.Actor != "Alice" || e.IP != stranger.IP || e.Subject != "Alice" || e.Detail != "" {
 		t.Errorf("the log has %+v", e)
 	}
 	for field, n := range map[string]chat.NewUser{
@@ -146,7 +146,7 @@ func TestSignUpWhereNobodyMay(t *testing.T) {
 	_, _, err := w.CreateInvitation(t.Context(), chat.Actor{User: alice}, chat.NewInvitation{})
 	wantKind(t, err, chat.Forbidden)
 	wantKind(t, w.signUp("bob", admins), 0) // an admin's word holds
-	if e := w.lastEvent(t, root); e.Actor != "bob" || e.Detail != "invited by rosa: for Bob" {
+	if e := w.lastEvent(t, root); e.Action != chat.AuditUseInvite || e.Actor != "bob" || e.Subject != "rosa" || e.Detail != "" {
 		t.Errorf("the log has %+v", e)
 	}
 }
@@ -319,5 +319,26 @@ func TestDisplayNamesThatLookOfficial(t *testing.T) {
 	}
 	if _, err := w.EditProfile(t.Context(), root, chat.ProfileEdit{DisplayName: text("Admin")}); err != nil {
 		t.Error(err)
+	}
+}
+
+// Whoever invited somebody and leaves is in nobody's lines of the audit log by name, nor is what they noted.
+func TestInvitersLeaveNoName(t *testing.T) {
+	w, root := opened(t, chat.SignUpInvited)
+	alice := w.leaver(t)
+	token, _ := w.invite(t, chat.Actor{User: alice}, chat.NewInvitation{Note: "secretnoted"})
+	wantKind(t, w.signUp("bob", token), 0)
+	if err := leave(w, alice, false); err != nil {
+		t.Fatal(err)
+	}
+	w.finish(t)
+	eachText(t, w.db, func(where, text string) {
+		if lower := strings.ToLower(text); strings.Contains(lower, "leaver") || strings.Contains(lower, "secretnoted") {
+			t.Errorf("%s still has %q", where, text)
+		}
+	})
+	all, err := w.AllInvitations(t.Context(), root, "", 0)
+	if err != nil || len(all.Items) != 1 || all.Items[0].UsedBy[0].User.Username != "bob" || all.Items[0].CreatedBy.DisplayName != chat.DeletedName {
+		t.Errorf("there are %+v: %v", all.Items, err)
 	}
 }
