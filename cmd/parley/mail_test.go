@@ -163,7 +163,7 @@ func TestForgottenPasswordFromEndToEnd(t *testing.T) {
 	b.open(link[1])
 	b.run(
 		chromedp.SendKeys(`input[name=password]`, "a new password"),
-		chromedp.Click(`.card button`),
+		chromedp.Click(`.card button.primary`),
 		chromedp.WaitVisible(`[role=status]`),
 		chromedp.Click(`a[href="/login"]`),
 		chromedp.SendKeys(`input[name=username]`, "alice"),
@@ -201,7 +201,7 @@ func fillMail(t *testing.T, pool *sql.DB, store *chat.Store, people map[string]c
 	}
 	reset := views.ResetPath + made.Token
 	return []visit{{name: "confirm", path: views.ConfirmPath + "to-confirm"}, {name: "reset", path: reset}, {name: "reset-refused", path: reset, then: func(b *browser) {
-		b.run(chromedp.SendKeys(chromedp.CSS(`input[name=password]`), "short"), chromedp.Click(chromedp.CSS(`.card button`)), chromedp.WaitVisible(chromedp.CSS(`#main .error`)))
+		b.run(chromedp.SendKeys(chromedp.CSS(`input[name=password]`), "short"), chromedp.Click(chromedp.CSS(`.card button.primary`)), chromedp.WaitVisible(chromedp.CSS(`#main .error`)))
 	}}}
 }
 

@@ -217,7 +217,7 @@ var signedInPages = []visit{
 			chromedp.Click(chromedp.CSS(`#main input[value=erase]`)),
 			chromedp.SendKeys(chromedp.CSS(`#main input[name=username]`), "admin"),
 			chromedp.SendKeys(chromedp.CSS(`#main input[name=current_password]`), "wrong"),
-			chromedp.Click(chromedp.CSS(`#main form.fields button`)),
+			chromedp.Click(chromedp.CSS(`#main form.fields button:not([type=button])`)),
 			chromedp.WaitVisible(chromedp.CSS(`#current_password-error`)),
 		)
 	}},
