@@ -58,7 +58,7 @@ func newMailbox(t *testing.T) *mailbox {
 	m.addr = listener.Addr().String()
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = server.Serve(listener) }()
-	t.Cleanup(func() { server.Close(); <-ended })
+	t.Cleanup(func() { _, _ = server.Close(), listener.Close(); <-ended }) // a server that doesn't serve yet leaves its listener open
 	return m
 }
 

@@ -75,7 +75,8 @@ func newSink(t testing.TB, options ...sinkOption) *sink {
 	}
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = server.Serve(listener) }()
-	t.Cleanup(func() { server.Close(); <-ended })
+	// A server that is closed before it serves doesn't know its listener yet, and would serve for ever.
+	t.Cleanup(func() { _, _ = server.Close(), listener.Close(); <-ended })
 	return s
 }
 
