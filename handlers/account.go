@@ -9,7 +9,13 @@ import (
 	"parley/views"
 )
 
-func accountHome(c *fiber.Ctx) error { return seeOther(c, "/account/profile") }
+// accountHome leads people to the pages of their account; a program gets the profile.
+func (s *Server) accountHome(c *fiber.Ctx) error {
+	if shapeOf(c) == program {
+		return seeOther(c, "/account/profile")
+	}
+	return s.respondInApp(c, http.StatusOK, pane{title: "Your account", content: views.AccountHome()}, nil)
+}
 
 // ownBody is somebody's own account as they see it.
 type ownBody struct {

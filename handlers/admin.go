@@ -1,9 +1,12 @@
 package handlers
 
 import (
+	"net/http"
+
 	"github.com/gofiber/fiber/v2"
 
 	"parley/db/chat"
+	"parley/views"
 )
 
 // adminOnly hides the admin pages: to anybody else they don't exist.
@@ -14,7 +17,13 @@ func adminOnly(c *fiber.Ctx) error {
 	return c.Next()
 }
 
-func adminHome(c *fiber.Ctx) error { return seeOther(c, "/admin/users") }
+// adminHome leads admins to their pages; a program gets the accounts.
+func (s *Server) adminHome(c *fiber.Ctx) error {
+	if shapeOf(c) == program {
+		return seeOther(c, "/admin/users")
+	}
+	return s.respondInApp(c, http.StatusOK, pane{title: "Admin", content: views.AdminHome()}, nil)
+}
 
 // actor is who is behind a request, as the rules and the audit log know them.
 func actor(c *fiber.Ctx) chat.Actor { return chat.Actor{User: viewer(c), IP: clientIP(c)} }

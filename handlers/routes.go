@@ -51,7 +51,7 @@ func (s *Server) routes() {
 	a.Post("/messages/:id/report", s.signedIn, s.reportMessage)
 
 	a.Use("/account", s.signedIn)
-	a.Get("/account", accountHome)
+	a.Get("/account", s.accountHome)
 	a.Get("/account/profile", s.showOwnProfile)
 	a.Post("/account/profile", s.editOwnProfile)
 	a.Get("/account/password", s.showOwnPassword)
@@ -89,7 +89,7 @@ func (s *Server) routes() {
 	a.Post("/account/delete", s.deleteOwnAccount)
 
 	a.Use("/admin", s.signedIn, adminOnly, s.noticed, s.countReports)
-	a.Get("/admin", adminHome)
+	a.Get("/admin", s.adminHome)
 	a.Get("/admin/users", s.listAccounts)
 	a.Get("/admin/new-user", s.newAccount)
 	a.Post("/admin/users", s.createAccount)

@@ -143,6 +143,7 @@ var signedInPages = []visit{
 	{name: "people", path: "/users"},
 	{name: "people-none", path: "/users?q=zzz"},
 	{name: "profile", path: "/users/bob"},
+	{name: "account", path: "/account"},
 	{name: "own-profile", path: "/account/profile"},
 	{name: "own-email", path: "/account/email"},
 	{name: "own-password", path: "/account/password"},
@@ -226,6 +227,7 @@ var signedInPages = []visit{
 	{name: "admin-settings", path: "/admin/place"},
 	{name: "message", path: "/messages/1-1"},
 	{name: "not-found", path: "/nothing/here"},
+	{name: "admin", path: "/admin"},
 	{name: "admin-people", path: "/admin/users"},
 	{name: "admin-new-person", path: "/admin/new-user"},
 	{name: "admin-new-person-refused", path: "/admin/new-user", then: func(b *browser) {
