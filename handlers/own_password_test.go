@@ -157,3 +157,17 @@ func TestTooManySignIns(t *testing.T) {
 		t.Error("the log has it as errors")
 	}
 }
+
+// Whoever has waited until the request's time was over is still answered with the form, not with a fault.
+func TestSignInThatTookTooLong(t *testing.T) {
+	w := newWorld(t)
+	w.account(chat.NewUser{Username: "alice"})
+	before := requestTime
+	requestTime = time.Nanosecond
+	defer func() { requestTime = before }()
+	w.nobody().post("/login", asJSON, credentials("alice", password)).wantHeader("Retry-After", "1").wantProblem(503)
+	doc := w.nobody().post("/login", asPage, credentials("alice", password, "next", "/users")).want(503).wantHeader("Retry-After", "1").doc()
+	if doc.Find("input[name=username]").AttrOr("value", "") != "alice" || doc.Find("input[name=next]").AttrOr("value", "") != "/users" || doc.Find("[role=alert]").Text() == "" {
+		t.Error("the form forgot what was typed, or says nothing")
+	}
+}

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"bytes"
+	"context"
 	"strconv"
 	"strings"
 	"time"
@@ -67,10 +68,11 @@ func respond(c *fiber.Ctx, a answer) error {
 	}
 }
 
-// render makes the whole HTML before it writes, so that a failure halfway is an error page and not half a page.
+// render makes the whole HTML before it writes, so that a failure halfway is an error page and not half a page. It asks
+// nobody anything, so a request whose time is over is still told so: templ renders nothing under a context that has ended.
 func render(c *fiber.Ctx, component templ.Component) error {
 	var html bytes.Buffer
-	if err := component.Render(c.UserContext(), &html); err != nil {
+	if err := component.Render(context.WithoutCancel(c.UserContext()), &html); err != nil {
 		return err
 	}
 	c.Type("html", "utf-8")
