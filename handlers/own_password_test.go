@@ -154,7 +154,7 @@ func TestTooManySignIns(t *testing.T) {
 		t.Errorf("%d of %d were told to come again", refused, cap(answers))
 	}
 	if strings.Contains(w.log.String(), `"level":"ERROR"`) {
-		t.Error("the log has it as errors")
+		t.Errorf("the log has it as errors: %s", w.log.String())
 	}
 }
 

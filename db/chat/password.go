@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
@@ -35,6 +36,9 @@ var maxConcurrentHashes = max(1, min(runtime.GOMAXPROCS(0)/2, 4))
 
 // maxHashesWaiting is how many may wait for one of those places: on a small machine the last of them gets it after two or three seconds.
 const maxHashesWaiting = 64
+
+// maxHashWait is how long they do: half of what a request may take, so that the rest of it is done in time.
+const maxHashWait = 5 * time.Second
 
 // Password lengths in characters: OWASP ASVS 5.0, 6.2.1 (at least 8) and 6.2.9 (at least 64 must be allowed).
 const (
@@ -102,21 +106,21 @@ func matchPassword(hash, password string) (matches, current bool) {
 
 func hashIsOf(hash, text string) bool {
 	var version int
-	var memory, time uint32
+	var memory, rounds uint32
 	var threads uint8
 	parts := strings.Split(hash, "$")
 	if len(parts) != 6 || parts[1] != "argon2id" {
 		return false
 	}
-	if _, err := fmt.Sscanf(parts[2]+" "+parts[3], "v=%d m=%d,t=%d,p=%d", &version, &memory, &time, &threads); err != nil {
+	if _, err := fmt.Sscanf(parts[2]+" "+parts[3], "v=%d m=%d,t=%d,p=%d", &version, &memory, &rounds, &threads); err != nil {
 		return false
 	}
 	salt, saltErr := base64.RawStdEncoding.DecodeString(parts[4])
 	want, keyErr := base64.RawStdEncoding.DecodeString(parts[5])
-	if saltErr != nil || keyErr != nil || len(want) == 0 || version != argon2.Version || time == 0 || threads == 0 {
+	if saltErr != nil || keyErr != nil || len(want) == 0 || version != argon2.Version || rounds == 0 || threads == 0 {
 		return false
 	}
-	got := argon2.IDKey([]byte(text), salt, time, memory, threads, uint32(len(want)))
+	got := argon2.IDKey([]byte(text), salt, rounds, memory, threads, uint32(len(want)))
 	return subtle.ConstantTimeCompare(got, want) == 1
 }
 
@@ -127,11 +131,13 @@ func (s *Store) hashingSlot(ctx context.Context) (release func(), err error) {
 	if s.counts.hashesWaiting.Add(1) > maxHashesWaiting {
 		return nil, &Error{Kind: Unavailable, Text: tooManySignIns, cause: ErrCrowded}
 	}
+	ctx, cancel := context.WithTimeout(ctx, maxHashWait)
+	defer cancel()
 	select {
 	case s.hashing <- struct{}{}:
 		return func() { <-s.hashing }, nil
 	case <-ctx.Done():
-		return nil, &Error{Kind: Unavailable, Text: tooManySignIns, cause: ctx.Err()}
+		return nil, &Error{Kind: Unavailable, Text: tooManySignIns, cause: fmt.Errorf("%w: %w", ErrCrowded, ctx.Err())}
 	}
 }
 
