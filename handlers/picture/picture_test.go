@@ -286,6 +286,20 @@ func jpegBomb(t *testing.T, w, h uint16, marker byte) []byte {
 	return file
 }
 
+// jpegWithTwoFrames has a marker without a length before its large frame. Whoever reads the next octets as its length comes out
+// at a small frame, in the middle of a comment.
+func jpegWithTwoFrames(t *testing.T) []byte {
+	whole := jpegBomb(t, 6_000, 6_000, 0xc2)
+	frame, scan := bytes.Index(whole, []byte{0xff, 0xc2}), bytes.Index(whole, []byte{0xff, 0xda})
+	const behind = 2 + 0xffc2 // what the next marker is as a length
+	large := slices.Concat([]byte{0xff, 0xd0}, whole[frame:scan])
+	comment := make([]byte, 0xfffd)
+	copy(comment[behind-len(large)-4:], "\xff\xc0\x00\x0b\x08\x00\x10\x00\x10\x01\x01\x11\x00\xff\xda")
+	first := slices.Clone(whole[scan:])
+	copy(first[2+int(first[3])-3:], []byte{0, 0, 0}) // the first scan of a progressive file
+	return slices.Concat(whole[:frame], large, []byte{0xff, 0xfe, 0xff, 0xff}, comment, first)
+}
+
 func webpBomb() []byte {
 	file := slices.Clone(webpFile)
 	binary.LittleEndian.PutUint32(file[21:], 0x3fff|0x3fff<<14)
@@ -310,6 +324,7 @@ func TestBombsCostNothing(t *testing.T) {
 		"a huge PNG": pngBomb(50_000, 50_000, 8, 2), "a PNG at the limit of the format": pngBomb(1<<31-1, 1<<31-1, 8, 6),
 		"a PNG of 16 bits": pngBomb(6_000, 6_000, 16, 6), "a wide PNG": pngBomb(40_000_001, 1, 1, 0),
 		"a huge GIF": gifBomb(65_535, 65_535), "a huge JPEG": jpegBomb(t, 65_535, 65_535, 0xc0),
+		"a JPEG that shows another frame": jpegWithTwoFrames(t), "a PNG of 16 bits with a transparent grey": withChunk(pngBomb(6_000, 6_000, 16, 0), "tRNS", []byte{0, 0}),
 		"a large progressive JPEG": jpegBomb(t, 6_000, 6_000, 0xc2), "a huge WebP": webpBomb(), "a JPEG with 2,000 scans": scans,
 	} {
 		began := time.Now()

@@ -54,16 +54,17 @@ func jpegFrame(file []byte) (frame []byte) {
 	return frame
 }
 
-// jpegSegments gives each segment of a JPEG file before the image's data, until f says no.
+// jpegSegments gives each segment of a JPEG file before the image's data, until f says no. It ends at whatever has no
+// length, where image/jpeg would go on: read otherwise than there, a file could show one frame here and another there.
 func jpegSegments(file []byte, f func(marker byte, content []byte) bool) {
 	for rest := file[min(2, len(file)):]; len(rest) >= 4; {
-		switch {
+		switch marker := rest[1]; {
 		case rest[0] != 0xff:
 			return
-		case rest[1] == 0xff: // a filler
+		case marker == 0xff: // a filler
 			rest = rest[1:]
 			continue
-		case rest[1] == 0xda: // the data begins
+		case marker < 0xc0 || marker >= 0xd0 && marker <= 0xda: // stuffing, restarts, the file's ends, or the data begins
 			return
 		}
 		n := 2 + int(rest[2])<<8 + int(rest[3])
@@ -74,14 +75,19 @@ func jpegSegments(file []byte, f func(marker byte, content []byte) bool) {
 	}
 }
 
-// pngWeight reckons half as much more for a file that comes in several passes.
+// pngWeight reckons half as much more for a file that comes in several passes. A shade of grey that is to be transparent,
+// which the configuration doesn't tell of, makes four channels of one.
 func pngWeight(c image.Config, file []byte) int64 {
 	perPixel := int64(4)
 	switch c.ColorModel {
 	case color.GrayModel:
-		perPixel = 1
+		if !bytes.Contains(file, []byte("tRNS")) {
+			perPixel = 1
+		}
 	case color.Gray16Model:
-		perPixel = 2
+		if perPixel = 2; bytes.Contains(file, []byte("tRNS")) {
+			perPixel = 8
+		}
 	case color.RGBA64Model, color.NRGBA64Model:
 		perPixel = 8
 	default:
