@@ -46,7 +46,7 @@ func (s *Server) listAllMessages(c *fiber.Ctx) error {
 	found, q, err := s.findMessages(c, filter, v.Zone)
 	list := views.MessageList{Viewing: v, Filter: filter}
 	if err != nil && showsForm(c, err) {
-		p := problemOf(c, err)
+		p := s.noted(c, err)
 		list.Error, list.Errors = p.Detail, p.Errors
 		return s.respondWithMessages(c, p.Status, list, nil)
 	}

@@ -109,7 +109,7 @@ func (s *Server) closeReport(c *fiber.Ctx) error {
 	decision := chat.Decision{State: chat.ReportState(form.Decision), Note: form.Note}
 	report, err := s.Store.CloseReport(c.UserContext(), actor(c), number, decision)
 	if kind := chat.KindOf(err); err != nil && (showsForm(c, err) || kind == chat.Conflict && shapeOf(c) != program) {
-		p := problemOf(c, err)
+		p := s.noted(c, err)
 		return s.respondWithReport(c, p.Status, views.ShownReport{Typed: decision, Error: p.Detail, Errors: p.Errors})
 	}
 	if err != nil {

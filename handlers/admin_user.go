@@ -79,7 +79,7 @@ func (s *Server) createAccount(c *fiber.Ctx) error {
 	}
 	account, err := s.Store.CreateAccount(c.UserContext(), actor(c), chat.NewUser(form))
 	if err != nil && showsForm(c, err) {
-		p := problemOf(c, err)
+		p := s.noted(c, err)
 		return s.respondWithNewAccount(c, p.Status, views.NewAccount{Typed: chat.NewUser(form), Error: p.Detail, Errors: p.Errors})
 	}
 	if err != nil {
@@ -182,7 +182,7 @@ func (s *Server) refuseChange(c *fiber.Ctx, username string, form accountForm, e
 	if readErr != nil {
 		return errors.Join(err, readErr) // the refusal is the answer, the log has both
 	}
-	p := problemOf(c, err)
+	p := s.noted(c, err)
 	e := form.typed(asEdited(stored, ""))
 	e.Error, e.Errors = p.Detail, p.Errors
 	return s.respondWithAccount(c, p.Status, e)

@@ -38,7 +38,7 @@ func (s *Server) listAuditEvents(c *fiber.Ctx) error {
 	l := views.AuditLog{Viewing: s.viewing(c), Filter: auditFilter(c)}
 	found, err := s.findAuditEvents(c, l.Filter, l.Zone)
 	if err != nil && showsForm(c, err) {
-		p := problemOf(c, err)
+		p := s.noted(c, err)
 		l.Error, l.Errors = p.Detail, p.Errors
 		return s.respondWithAuditLog(c, p.Status, l, nil)
 	}

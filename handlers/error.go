@@ -116,7 +116,6 @@ func (s *Server) failKeeping(c *fiber.Ctx, err error, typed string) error {
 	setSecurityHeaders(c)
 	setPrivate(c)
 	p := s.noted(c, err)
-	announceWait(c, err)
 	switch p.Status {
 	case http.StatusUnauthorized:
 		c.Set(fiber.HeaderWWWAuthenticate, challenge(c))
@@ -147,7 +146,8 @@ func (s *Server) failKeeping(c *fiber.Ctx, err error, typed string) error {
 	return render(c, views.ErrorPage(views.Problem{Heading: heading, Text: fullText(p), Reference: referenceOf(p), Typed: typed}))
 }
 
-// noted is problemOf for an error that is about to be shown, and that the log may have to know.
+// noted is problemOf for an error that is about to be shown: the log may have to know of it, and the answer's header says when
+// to try again.
 func (s *Server) noted(c *fiber.Ctx, err error) problem {
 	p := problemOf(c, err)
 	if noteworthy(c, err) {
@@ -156,6 +156,7 @@ func (s *Server) noted(c *fiber.Ctx, err error) problem {
 	if p.Status == http.StatusServiceUnavailable {
 		c.Set(fiber.HeaderRetryAfter, "1")
 	}
+	announceWait(c, err)
 	return p
 }
 

@@ -103,7 +103,7 @@ type factorChange struct {
 // otherwise by sending a browser on.
 func (s *Server) answerFactor(c *fiber.Ctx, change factorChange, err error) error {
 	if err != nil && showsForm(c, err) {
-		p := problemOf(c, err)
+		p := s.noted(c, err)
 		return s.respondWithFactors(c, p.Status, views.OwnFactors{Form: change.form, Error: p.Detail, Errors: p.Errors})
 	}
 	if err != nil {
@@ -168,7 +168,7 @@ func (s *Server) confirmTOTP(c *fiber.Ctx) error {
 	}
 	codes, err := s.Store.ConfirmTOTP(c.UserContext(), actor(c), form.Code)
 	if err != nil && showsForm(c, err) {
-		p := problemOf(c, err)
+		p := s.noted(c, err)
 		return s.respondWithTOTP(c, p.Status, views.TOTPSetup{Error: p.Detail, Errors: p.Errors})
 	}
 	return s.answerFactor(c, factorChange{form: views.FormTOTP, done: "totp", status: http.StatusOK, codes: codes}, err)

@@ -49,6 +49,11 @@ var (
 	forgets = limit{Rule: throttle.Rule{Name: "forgot", Burst: 10, Every: time.Minute}, text: "Too many links were asked for from your network.", by: byNetwork}
 	// Each account costs a hash and a place in the directory; a class of people who sign up together stays below.
 	signUps = limit{Rule: throttle.Rule{Name: "signup", Burst: 60, Every: 30 * time.Second}, text: "Too many accounts are being made from your network."}
+	// Each stands in a list that people read to its end.
+	reports = limit{Rule: throttle.Rule{Name: "report", Burst: 30, Every: 2 * time.Minute}, text: "You are reporting faster than anybody reads.", by: byPerson}
+	// Decoding takes a processor's time, half a second for a photo and several for what is made to: nobody can keep the one
+	// that does it.
+	photos = limit{Rule: throttle.Rule{Name: "photo", Burst: 20, Every: 30 * time.Second}, text: "You are sending photos faster than Parley takes them.", by: byPerson}
 	// Everybody behind one proxy or in one building comes back at once when Parley restarts.
 	windowsFrom = limit{Rule: throttle.Rule{Name: "window-address", Burst: 5000, Every: 10 * time.Millisecond}, text: "Too many windows are being opened from your network.", by: byNetwork}
 )

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/PuerkitoBio/goquery"
 	"github.com/google/uuid"
 
 	"parley/db/chat"
@@ -247,6 +248,64 @@ func TestGuessingByTokens(t *testing.T) {
 	alice.post("/account/tokens", asJSON, making(password), from("192.0.2.9")).want(201)
 }
 
+// Whoever meets a limit at a form gets the form again, with what was typed but for passwords, as a page and as a fragment.
+func TestFormsOutliveLimits(t *testing.T) {
+	slowly(t, &forgets, 1, time.Minute)
+	slowly(t, &signUps, 1, time.Minute)
+	slowly(t, &reports, 1, time.Minute)
+	slowly(t, &photos, 1, time.Minute)
+	slowly(t, &guessesAtFrom, 1, time.Minute)
+	w := newWorld(t, limited, func(c *Config, _ *chat.Options) { c.SendsMail = true })
+	w.admin("root").post("/admin/place", asJSON, form("sign_up", "open")).want(200)
+	alice, bob := w.person("alice"), w.person("bob")
+	at := "/messages/" + bob.send("alice", "one").ID.String() + "/report"
+	const wrong = "a wrong horse"
+	for name, c := range map[string]struct {
+		who    *visitor
+		path   string
+		first  option            // what uses the limit up
+		second option            // what meets it
+		kept   map[string]string // by the field's name
+	}{
+		"forgotten": {w.nobody(), "/password/forgot", form("email", "a@example.org"), form("email", "b@example.org"), map[string]string{"email": "b@example.org"}},
+		"sign-up": {w.nobody(), "/signup", form("username", ""), form("username", "dora", "display_name", "Dora", "email", "d@example.org", "password", wrong),
+			map[string]string{"username": "dora", "display_name": "Dora", "email": "d@example.org"}},
+		"report": {alice, at, form("reason", ""), form("reason", "threat", "note", "a long\nstory"), map[string]string{"reason": "threat", "note": "a long\nstory"}},
+		"deletion": {alice, "/account/delete", form("messages", "erase", "username", "alice", "current_password", wrong),
+			form("messages", "erase", "username", "alice", "current_password", wrong), map[string]string{"messages": "erase", "username": "alice"}},
+		"export":   {bob, "/account/export", form("current_password", wrong), form("current_password", wrong), nil},
+		"password": {bob, "/account/password", form("current_password", wrong), form("current_password", wrong, "password", wrong), nil},
+		"e-mail":   {bob, "/account/email", form("current_password", wrong), form("current_password", wrong, "email", "b@example.org"), map[string]string{"email": "b@example.org"}},
+		"photo":    {alice, "/account/photo", upload("photo", nil), upload("photo", nil), map[string]string{"display_name": "alice"}},
+	} {
+		c.who.post(c.path, asJSON, c.first)
+		c.who.post(c.path, asJSON, c.second).wantThrottled(50*time.Second, time.Minute).wantProblem(429)
+		for _, shape := range []option{asPage, asFragment} {
+			doc := c.who.post(c.path, shape, c.second).wantThrottled(50*time.Second, time.Minute).wantNoText(wrong).doc()
+			at := doc.Find(`main form[action="` + c.path + `"], form.fields, form[method=post]`)
+			if at.Length() == 0 || !strings.Contains(doc.Find("[role=alert]").Text(), "Try again in ") {
+				t.Errorf("%s: there is no form, or it says nothing", name)
+			}
+			for field, typed := range c.kept {
+				if got := typedIn(doc, field); got != typed {
+					t.Errorf("%s: of %s, %q was kept", name, field, got)
+				}
+			}
+		}
+	}
+}
+
+// typedIn is what a form holds under a name.
+func typedIn(doc *goquery.Document, field string) string {
+	if chosen := doc.Find("[name=" + field + "][checked], [name=" + field + "] option[selected]"); chosen.Length() > 0 {
+		return chosen.AttrOr("value", "")
+	}
+	if area := doc.Find("textarea[name=" + field + "]"); area.Length() > 0 {
+		return area.Text()
+	}
+	return doc.Find("input[name=" + field + "]").AttrOr("value", "")
+}
+
 // slowly makes a limit so small, for the time of a test, that a test can reach it.
 func slowly(t *testing.T, l *limit, burst int, every time.Duration) {
 	t.Helper()
@@ -344,7 +403,7 @@ func TestMostWindows(t *testing.T) {
 // Whatever the settings say, each limit is one that can be kept, and has a text.
 func TestLimits(t *testing.T) {
 	var names []string
-	for _, l := range []limit{guessesAtFrom, guessesFrom, guessesAt, guessesAttacked, guessesInBrowser, sends, searches, windowsOf, windowsFrom} {
+	for _, l := range []limit{guessesAtFrom, guessesFrom, guessesAt, guessesAttacked, guessesInBrowser, sends, searches, forgets, signUps, reports, photos, windowsOf, windowsFrom} {
 		if l.Burst < 1 || l.Every <= 0 || l.Name == "" || slices.Contains(names, l.Name) || l.text == "" && l.Name != guessesAt.Name {
 			t.Errorf("%+v", l)
 		}

@@ -86,7 +86,7 @@ func (s *Server) changeMail(c *fiber.Ctx, done string, change func(context.Conte
 	if !showsForm(c, err) {
 		return err
 	}
-	p := problemOf(c, err)
+	p := s.noted(c, err)
 	if listErr := s.respondWithMail(c, p.Status, views.MailQueue{Error: p.Detail}); listErr != nil {
 		return errors.Join(err, listErr)
 	}

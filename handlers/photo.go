@@ -27,7 +27,10 @@ func invalidPhoto(text string) error {
 
 // setPhoto makes the image in the field photo one's own photo.
 func (s *Server) setPhoto(c *fiber.Ctx) error {
-	defer s.uploads.end(viewer(c))
+	defer s.uploads.end(c.Get(uploadHeader))
+	if err := s.take(c, photos, byPerson(c)); err != nil {
+		return s.refusePhoto(c, err)
+	}
 	file, err := photoIn(c)
 	if err != nil {
 		return s.refusePhoto(c, err)

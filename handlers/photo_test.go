@@ -159,39 +159,69 @@ func TestOnlyPhotosMayBeLarge(t *testing.T) {
 	}
 }
 
-// Uploads that never end are few for each person, so that they don't fill the memory.
+// Uploads that never end are few, for each person and in all, so that they don't fill the memory.
 func TestUploadsAreCounted(t *testing.T) {
 	var u uploads
-	alice, bob := chat.User{ID: 1}, chat.User{ID: 2}
-	for i := range maxUploads + 1 {
-		if began := u.begin(alice); began != (i < maxUploads) {
-			t.Errorf("upload %d: %t", i, began)
+	begin := func(user uint64) string {
+		id, ok := u.begin(chat.User{ID: user})
+		if ok != (id != "") {
+			t.Errorf("%q, %t", id, ok)
+		}
+		return id
+	}
+	first := begin(1)
+	for i := 1; i <= maxUploads; i++ {
+		if id := begin(1); (id != "") != (i < maxUploads) {
+			t.Errorf("upload %d: %q", i, id)
 		}
 	}
-	if !u.begin(bob) {
+	if begin(2) == "" {
 		t.Error("another person can't upload")
 	}
-	u.end(alice)
-	if !u.begin(alice) {
+	u.end("") // a small one, that never began
+	if begin(1) != "" {
+		t.Error("one that never began has ended another")
+	}
+	if u.end(first); begin(1) == "" {
 		t.Error("an upload that ended counts on")
 	}
-	for i := range u.began[1] {
-		u.began[1][i] = time.Now().Add(-uploadTime - time.Second)
+	for user := uint64(3); len(u.began) < maxUploadsHere; user++ {
+		begin(user)
 	}
-	if !u.begin(alice) || len(u.began[1]) != 1 {
+	if begin(1000) != "" {
+		t.Error("there is no end to all people's together")
+	}
+	for id := range u.began {
+		u.began[id] = oneUpload{1, time.Now().Add(-uploadTime - time.Second)}
+	}
+	if begin(1) == "" || len(u.began) != 1 {
 		t.Error("uploads whose time is over count on")
 	}
-	u.end(chat.User{ID: 3}) // never began: a small one
 }
 
+// Those that are sent whole end, and no others.
 func TestUploadsEnd(t *testing.T) {
 	w := newWorld(t)
 	alice := w.person("alice")
+	addr := w.listen()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST /account/photo HTTP/1.1\r\nHost: x\r\nCookie: %s\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: %d\r\n\r\n", alice.cookie(), 3<<20)
+	underWay := func() int {
+		w.server.uploads.mu.Lock()
+		defer w.server.uploads.mu.Unlock()
+		return len(w.server.uploads.began)
+	}
+	await(t, "the upload", func() bool { return underWay() == 1 })
 	for range 2 * maxUploads {
 		alice.post("/account/photo", asJSON, upload("photo", imageFile(t, false))).want(200)
+		alice.post("/account/photo/", asJSON, upload("photo", imageFile(t, false))).want(200) // another address, which gets no room
 	}
-	if n := len(w.server.uploads.began); n != 0 && len(w.server.uploads.began[alice.user.ID]) != 0 {
-		t.Errorf("%v are under way", w.server.uploads.began)
+	if underWay() != 1 {
+		t.Errorf("%d are under way", underWay())
 	}
 }
 

@@ -64,6 +64,6 @@ func (s *Server) editPlace(c *fiber.Ctx) error {
 	if readErr != nil {
 		return readErr
 	}
-	p := problemOf(c, err)
+	p := s.noted(c, err)
 	return s.respondWithPlace(c, p.Status, views.EditedPlace{Place: form.typed(set), Error: p.Detail, Errors: p.Errors})
 }

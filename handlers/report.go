@@ -64,9 +64,9 @@ func (s *Server) reportMessage(c *fiber.Ctx) error {
 		return err
 	}
 	draft := chat.ReportDraft{Reason: chat.ReportReason(form.Reason), Note: form.Note}
-	report, replayed, err := s.Store.Report(c.UserContext(), actor(c), id, draft)
+	report, replayed, err := s.report(c, id, draft)
 	if kind := chat.KindOf(err); err != nil && (showsForm(c, err) || kind == chat.Conflict && shapeOf(c) != program) {
-		p := problemOf(c, err)
+		p := s.noted(c, err)
 		return s.respondWithReportForm(c, p.Status, views.NewReport{Typed: draft, Error: p.Detail, Errors: p.Errors})
 	}
 	if err != nil {
@@ -77,6 +77,13 @@ func (s *Server) reportMessage(c *fiber.Ctx) error {
 		status = http.StatusOK
 	}
 	return answerChange(c, status, ownReportJSON(report), "/account/reports?done=reported")
+}
+
+func (s *Server) report(c *fiber.Ctx, id chat.MessageID, draft chat.ReportDraft) (r chat.Report, replayed bool, _ error) {
+	if err := s.take(c, reports, byPerson(c)); err != nil {
+		return r, false, err
+	}
+	return s.Store.Report(c.UserContext(), actor(c), id, draft)
 }
 
 func (s *Server) listOwnReports(c *fiber.Ctx) error {

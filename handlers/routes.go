@@ -24,7 +24,7 @@ func (s *Server) routes() {
 	a.Post("/logout", s.logout)
 	a.Get("/farewell", farewell)
 	a.Get("/password/forgot", s.showForgot)
-	a.Post("/password/forgot", s.throttled(forgets), s.forgot)
+	a.Post("/password/forgot", s.forgot)
 	a.Get("/password/changed", passwordChanged)
 	a.Get(views.ResetPath+":token", s.showReset)
 	a.Post(views.ResetPath+":token", s.reset)

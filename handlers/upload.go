@@ -3,7 +3,7 @@ package handlers
 import (
 	"bytes"
 	"context"
-	"slices"
+	"crypto/rand"
 	"sync"
 	"time"
 
@@ -21,8 +21,10 @@ const (
 	maxPhotoUpload = 2*maxPhoto - 64<<10
 	// uploadTime is what 8 MB take at 1 Mbit/s, and a little more.
 	uploadTime = 90 * time.Second
-	// maxUploads is how many uploads one person can have under way on a node: 64 MB.
-	maxUploads = 4
+	// maxUploads is how many uploads one person can have under way on a node, and maxUploadsHere how many all together can:
+	// 16 MB each, and people who mean no good have as many accounts as they like where everybody may sign up.
+	maxUploads     = 2
+	maxUploadsHere = 24
 	// lookTime is how long finding out who uploads may take.
 	lookTime = 3 * time.Second
 )
@@ -36,47 +38,56 @@ func (s *Server) limits(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	ctx, cancel := context.WithTimeout(context.Background(), lookTime)
 	defer cancel()
 	session, err := s.Store.SessionByToken(ctx, string(h.Cookie(s.sessions.name)))
-	if err != nil || !s.uploads.begin(session.User) {
+	if err != nil {
 		return fasthttp.RequestConfig{}
 	}
+	id, ok := s.uploads.begin(session.User)
+	if !ok {
+		return fasthttp.RequestConfig{}
+	}
+	h.Set(uploadHeader, id)
 	return fasthttp.RequestConfig{MaxRequestBodySize: maxPhotoUpload, ReadTimeout: uploadTime}
 }
 
-// uploads counts what each person uploads. An upload that is never read to its end isn't told of; it is over when its time
-// is.
+// uploadHeader tells setPhoto which upload the request is: one that was given no room never began, and mustn't end another.
+// Clients can't know such an ID.
+const uploadHeader = "Parley-Upload"
+
+// uploads are those under way. One that is never read to its end isn't told of; it is over when its time is.
 type uploads struct {
 	mu    sync.Mutex
-	began map[uint64][]time.Time
+	began map[string]oneUpload
 }
 
-func (u *uploads) begin(user chat.User) bool {
+type oneUpload struct {
+	user uint64
+	at   time.Time
+}
+
+func (u *uploads) begin(user chat.User) (id string, ok bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.began == nil {
-		u.began = map[uint64][]time.Time{}
-	}
-	u.sweep()
-	if len(u.began[user.ID]) >= maxUploads {
-		return false
-	}
-	u.began[user.ID] = append(u.began[user.ID], time.Now())
-	return true
-}
-
-// end takes one off; which one makes no difference worth knowing.
-func (u *uploads) end(user chat.User) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if list := u.began[user.ID]; len(list) > 0 {
-		u.began[user.ID] = list[1:]
-	}
-}
-
-func (u *uploads) sweep() {
-	for user, list := range u.began {
-		list = slices.DeleteFunc(list, func(at time.Time) bool { return time.Since(at) > uploadTime })
-		if u.began[user] = list; len(list) == 0 {
-			delete(u.began, user)
+	own := 0
+	for id, one := range u.began {
+		if time.Since(one.at) > uploadTime {
+			delete(u.began, id)
+		} else if one.user == user.ID {
+			own++
 		}
 	}
+	if own >= maxUploads || len(u.began) >= maxUploadsHere {
+		return "", false
+	}
+	if u.began == nil {
+		u.began = map[string]oneUpload{}
+	}
+	id = rand.Text()
+	u.began[id] = oneUpload{user.ID, time.Now()}
+	return id, true
+}
+
+func (u *uploads) end(id string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	delete(u.began, id)
 }

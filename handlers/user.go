@@ -79,9 +79,9 @@ func (s *Server) searchRefused(c *fiber.Ctx, typed string, err error) error {
 	if shapeOf(c) == program {
 		return err
 	}
-	announceWait(c, err)
-	d := views.Directory{Viewing: s.viewing(c), Search: typed, Error: err.Error()}
-	return s.respondInApp(c, problemOf(c, err).Status, pane{title: "People", content: views.DirectoryPane(d)}, nil)
+	p := s.noted(c, err)
+	d := views.Directory{Viewing: s.viewing(c), Search: typed, Error: p.Detail}
+	return s.respondInApp(c, p.Status, pane{title: "People", content: views.DirectoryPane(d)}, nil)
 }
 
 func (s *Server) showUser(c *fiber.Ctx) error {
