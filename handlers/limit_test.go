@@ -303,7 +303,7 @@ func typedIn(doc *goquery.Document, field string) string {
 	if area := doc.Find("textarea[name=" + field + "]"); area.Length() > 0 {
 		return area.Text()
 	}
-	return doc.Find("input[name=" + field + "]").AttrOr("value", "")
+	return doc.Find("input[name="+field+"]").AttrOr("value", "")
 }
 
 // slowly makes a limit so small, for the time of a test, that a test can reach it.

@@ -42,3 +42,16 @@ SELECT COUNT(*) AS every, COUNT(due_at) AS waiting FROM mails;
 
 -- name: DeleteOldMails :execrows
 DELETE FROM mails WHERE due_at IS NULL AND created_at <= ? LIMIT 1000;
+
+-- name: LockMailbox :exec
+-- Makes the row where there is none, and holds it in any case.
+INSERT INTO mailboxes (address_hash, free_at) VALUES (?, ?) ON DUPLICATE KEY UPDATE address_hash = address_hash;
+
+-- name: MailboxFree :one
+SELECT free_at FROM mailboxes WHERE address_hash = ? FOR UPDATE;
+
+-- name: FillMailbox :exec
+UPDATE mailboxes SET free_at = ? WHERE address_hash = ?;
+
+-- name: DeleteFreeMailboxes :execrows
+DELETE FROM mailboxes WHERE free_at <= ? LIMIT 1000;

@@ -70,6 +70,18 @@ func (q *Queries) DeleteClaimedMail(ctx context.Context, arg DeleteClaimedMailPa
 	return result.RowsAffected()
 }
 
+const DeleteFreeMailboxes = `-- name: DeleteFreeMailboxes :execrows
+DELETE FROM mailboxes WHERE free_at <= ? LIMIT 1000
+`
+
+func (q *Queries) DeleteFreeMailboxes(ctx context.Context, freeAt time.Time) (int64, error) {
+	result, err := q.db.ExecContext(ctx, DeleteFreeMailboxes, freeAt)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const DeleteMail = `-- name: DeleteMail :exec
 DELETE FROM mails WHERE id = ?
 `
@@ -124,6 +136,20 @@ func (q *Queries) DueMails(ctx context.Context, arg DueMailsParams) ([]uint64, e
 		return nil, err
 	}
 	return items, nil
+}
+
+const FillMailbox = `-- name: FillMailbox :exec
+UPDATE mailboxes SET free_at = ? WHERE address_hash = ?
+`
+
+type FillMailboxParams struct {
+	FreeAt      time.Time
+	AddressHash []byte
+}
+
+func (q *Queries) FillMailbox(ctx context.Context, arg FillMailboxParams) error {
+	_, err := q.db.ExecContext(ctx, FillMailbox, arg.FreeAt, arg.AddressHash)
+	return err
 }
 
 const ListMails = `-- name: ListMails :many
@@ -224,6 +250,32 @@ func (q *Queries) LockMail(ctx context.Context, id uint64) (Mail, error) {
 		&i.Error,
 	)
 	return i, err
+}
+
+const LockMailbox = `-- name: LockMailbox :exec
+INSERT INTO mailboxes (address_hash, free_at) VALUES (?, ?) ON DUPLICATE KEY UPDATE address_hash = address_hash
+`
+
+type LockMailboxParams struct {
+	AddressHash []byte
+	FreeAt      time.Time
+}
+
+// Makes the row where there is none, and holds it in any case.
+func (q *Queries) LockMailbox(ctx context.Context, arg LockMailboxParams) error {
+	_, err := q.db.ExecContext(ctx, LockMailbox, arg.AddressHash, arg.FreeAt)
+	return err
+}
+
+const MailboxFree = `-- name: MailboxFree :one
+SELECT free_at FROM mailboxes WHERE address_hash = ? FOR UPDATE
+`
+
+func (q *Queries) MailboxFree(ctx context.Context, addressHash []byte) (time.Time, error) {
+	row := q.db.QueryRowContext(ctx, MailboxFree, addressHash)
+	var free_at time.Time
+	err := row.Scan(&free_at)
+	return free_at, err
 }
 
 const PostponeMail = `-- name: PostponeMail :execrows

@@ -105,6 +105,11 @@ type Mail struct {
 	Error       string
 }
 
+type Mailbox struct {
+	AddressHash []byte
+	FreeAt      time.Time
+}
+
 type Member struct {
 	UserID           uint64
 	ConversationID   uint64

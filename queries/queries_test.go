@@ -311,6 +311,24 @@ var calls = map[string]call{
 	},
 	"LockUserByID": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.LockUserByID(ctx, 1)) },
 	"QueueMail":    func(ctx context.Context, q *queries.Queries) (any, error) { return nothing(q.QueueMail(ctx, queued)) },
+	"LockMailbox": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.LockMailbox(ctx, queries.LockMailboxParams{AddressHash: hash, FreeAt: now}))
+	},
+	"MailboxFree": func(ctx context.Context, q *queries.Queries) (any, error) {
+		if err := q.LockMailbox(ctx, queries.LockMailboxParams{AddressHash: hash, FreeAt: now}); err != nil {
+			return nil, err
+		}
+		return some(q.MailboxFree(ctx, hash))
+	},
+	"FillMailbox": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.FillMailbox(ctx, queries.FillMailboxParams{FreeAt: soon, AddressHash: hash}))
+	},
+	"DeleteFreeMailboxes": func(ctx context.Context, q *queries.Queries) (any, error) {
+		if err := q.LockMailbox(ctx, queries.LockMailboxParams{AddressHash: hash, FreeAt: now}); err != nil {
+			return nil, err
+		}
+		return some(q.DeleteFreeMailboxes(ctx, soon))
+	},
 	"DueMails": withMail(func(ctx context.Context, q *queries.Queries, _ uint64) (any, error) {
 		return some(q.DueMails(ctx, queries.DueMailsParams{DueUntil: moment(now), Now: moment(now), Limit: 1}))
 	}),

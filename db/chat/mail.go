@@ -170,12 +170,16 @@ func (s *Store) withMail(ctx context.Context, actor Actor, id uint64, action Aud
 const keepStuck = 30 * 24 * time.Hour
 
 // SweepMail deletes links that have expired and mail that has been stuck for a month, a bounded number a call, and says
-// how many.
+// how many. It forgets to whom so much was sent of late that it doesn't matter any more.
 func (s *Store) SweepMail(ctx context.Context) (int64, error) {
 	links, err := s.q.DeleteExpiredLinks(ctx, s.now())
 	if err != nil {
 		return 0, fault(err, "")
 	}
 	mails, err := s.q.DeleteOldMails(ctx, s.now().Add(-keepStuck))
+	if err != nil {
+		return links, fault(err, "")
+	}
+	_, err = s.q.DeleteFreeMailboxes(ctx, s.now())
 	return links + mails, fault(err, "")
 }

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"math/rand/v2"
@@ -171,9 +172,44 @@ func (p *preparation) mail(ctx context.Context) (Mail, error) {
 		if user.DisabledAt.Valid || user.EmailConfirmedAt.Valid && user.EmailKey.String == canonical(p.row.Email) {
 			return m, sql.ErrNoRows
 		}
+		if err := p.makeRoom(ctx, m.Kind, m.To); err != nil {
+			return m, err
+		}
 		return p.withLink(ctx, m, LinkConfirm, user, confirmFor)
+	case MailEmailTaken:
+		return m, p.makeRoom(ctx, m.Kind, m.To)
 	}
 	return m, nil
+}
+
+// Mail that anybody can have sent to an address, by signing up with it above all, is bounded: three of a kind at once, and
+// three an hour from then on, whoever asks from wherever. Nobody's mailbox can be filled, nor the place be made a spammer; and
+// no other kind keeps out links to choose a password by, of which the newest that came works until the next may. OWASP's Forgot Password Cheat Sheet asks for a limit an account, without a number.
+const (
+	mailboxRoom  = 3
+	mailboxPause = 20 * time.Minute
+)
+
+// makeRoom counts a mail that is tried for the first time, and says sql.ErrNoRows where it is one too many.
+func (p *preparation) makeRoom(ctx context.Context, kind MailKind, address string) error {
+	if p.row.Attempts > 1 || p.row.Error != "" {
+		return nil
+	}
+	hash := sha256.Sum256([]byte(string(kind) + "\x00" + canonical(address)))
+	if err := p.q.LockMailbox(ctx, queries.LockMailboxParams{AddressHash: hash[:], FreeAt: p.at}); err != nil {
+		return err
+	}
+	free, err := p.q.MailboxFree(ctx, hash[:])
+	if err != nil {
+		return err
+	}
+	if free.Before(p.at) {
+		free = p.at
+	}
+	if free = free.Add(mailboxPause); free.Sub(p.at) > mailboxRoom*mailboxPause {
+		return sql.ErrNoRows
+	}
+	return p.q.FillMailbox(ctx, queries.FillMailboxParams{AddressHash: hash[:], FreeAt: free})
 }
 
 // withLink makes the link of a mail, unless a mail that was queued later has gone already: that one's is the newer.

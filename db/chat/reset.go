@@ -57,6 +57,9 @@ func (p *preparation) resolve(ctx context.Context) error {
 	if !mayReset(user) || justSent {
 		return sql.ErrNoRows
 	}
+	if err := p.makeRoom(ctx, MailReset, user.Email.String); err != nil {
+		return err
+	}
 	p.row.Kind, p.row.UserID, p.row.Email = string(MailReset), user.ID, user.Email.String
 	if err := p.q.ResolveMail(ctx, queries.ResolveMailParams{Kind: p.row.Kind, UserID: user.ID, Email: p.row.Email, ID: p.row.ID}); err != nil {
 		return err

@@ -2,6 +2,7 @@ package chat_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -280,6 +281,75 @@ func TestResetMailsComeSeldom(t *testing.T) {
 	wantKind(t, err, chat.NotFound)
 	if _, err := w.FindReset(t.Context(), second.Token); err != nil {
 		t.Error(err)
+	}
+}
+
+// Whoever asks, from however many networks and for whatever, an address gets only so much of a kind; links to choose a
+// password by aren't kept out by the rest, and somebody else's address isn't either.
+func TestMailboxesAreNotFilled(t *testing.T) {
+	w := newWorld(t)
+	w.clock.stop()
+	root := w.adminOf(t, "root")
+	if _, err := w.EditPlace(t.Context(), root, chat.PlaceEdit{SignUp: text(string(chat.SignUpOpen))}); err != nil {
+		t.Fatal(err)
+	}
+	w.withEmail(t, "alice", "alice@example.org")
+	signUp := func(username, email string) {
+		t.Helper()
+		if _, err := w.SignUp(t.Context(), stranger, chat.NewUser{Username: username, Email: email, Password: password}, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 10 {
+		signUp(fmt.Sprint("taker", i), "ALICE@example.org")
+		signUp(fmt.Sprint("stranger", i), "nobody.yet@example.org")
+	}
+	kinds := map[chat.MailKind]int{}
+	for _, m := range w.deliver(t, &postbox{}) {
+		kinds[m.Kind]++
+	}
+	if kinds[chat.MailEmailTaken] != 3 || kinds[chat.MailConfirm] != 3 || w.mails(t) != 0 {
+		t.Errorf("went out: %v, and %d wait", kinds, w.mails(t))
+	}
+	first := 0
+	for range 12 { // an hour of resetPause
+		w.askReset(t, "alice@example.org")
+		first += len(w.deliver(t, &postbox{}))
+		w.clock.move(5 * time.Minute)
+	}
+	if first < 3 || first > 6 {
+		t.Errorf("%d links in the first hour", first)
+	}
+	second := 0
+	for range 12 {
+		w.askReset(t, "alice@example.org")
+		second += len(w.deliver(t, &postbox{}))
+		w.clock.move(5 * time.Minute)
+	}
+	if second != 3 {
+		t.Errorf("%d links in the hour after", second)
+	}
+	signUp("somebody", "other@example.org")
+	if got := w.deliver(t, &postbox{}); len(got) != 1 || got[0].Kind != chat.MailConfirm {
+		t.Errorf("another address gets %+v", got)
+	}
+	w.clock.move(3 * time.Hour)
+	if _, err := w.SweepMail(t.Context()); err != nil || count(t, w.db, "SELECT COUNT(*) FROM mailboxes") != 0 {
+		t.Errorf("what is over is kept: %v", err)
+	}
+}
+
+// A mail that is tried again is the same mail.
+func TestTryingAgainFillsNoMailbox(t *testing.T) {
+	w := newWorld(t)
+	w.clock.stop()
+	w.withEmail(t, "alice", "alice@example.org")
+	w.askReset(t, "alice@example.org")
+	for i := range 6 {
+		if got := w.deliver(t, &postbox{fail: func(chat.Mail) error { return context.DeadlineExceeded }}); len(got) != 1 {
+			t.Fatalf("try %d: %+v", i, got)
+		}
+		mustExec(t, w.db, "UPDATE mails SET due_at = ?", w.clock.Now().UTC())
 	}
 }
 

@@ -39,6 +39,8 @@ var schemaKeys = []schemaKey{
 	{"links", "PRIMARY", true, "user_id, kind"},
 	{"links", "links_expiry", false, "expires_at"},
 	{"links", "links_token", true, "token_hash"},
+	{"mailboxes", "PRIMARY", true, "address_hash"},
+	{"mailboxes", "mailboxes_free", false, "free_at"},
 	{"mails", "PRIMARY", true, "id"},
 	{"mails", "mails_due", false, "due_at, id"},
 	{"deletions", "PRIMARY", true, "user_id"},
