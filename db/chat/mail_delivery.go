@@ -57,7 +57,7 @@ func (s *Store) DeliverMail(ctx context.Context, mailer Mailer) (d Delivery, fou
 	}
 	sending, cancel := context.WithTimeout(ctx, SendMailWithin)
 	defer cancel()
-	if d.Err = mailer.Send(sending, d.Mail); d.Err == nil {
+	if d.Err = withoutSecret(mailer.Send(sending, d.Mail), d.Token); d.Err == nil {
 		return d, true, s.inTx(ctx, func(ctx context.Context, q *queries.Queries) error {
 			_, err := q.DeleteClaimedMail(ctx, queries.DeleteClaimedMailParams{ID: id, Lease: lease})
 			return err
@@ -88,19 +88,32 @@ func (s *Store) claimMail(ctx context.Context) (id uint64, lease sql.NullTime, e
 	}
 }
 
-// postpone notes why a mail didn't go out. The next server may have quoted the mail, so the link is taken out of what it
-// said.
-func (s *Store) postpone(ctx context.Context, d Delivery, lease sql.NullTime) error {
-	why := d.Err.Error()
-	if d.Token != "" {
-		why = strings.ReplaceAll(why, d.Token, "…")
+// withoutSecret takes a link's token out of what went wrong: the next server may have quoted the mail, and the error goes
+// into the log and before admins.
+func withoutSecret(err error, token string) error {
+	if err == nil || token == "" || !strings.Contains(err.Error(), token) {
+		return err
 	}
+	clean := errors.New(strings.ReplaceAll(err.Error(), token, "…"))
+	if errors.Is(err, ErrMailRefused) {
+		return &refusedMail{clean}
+	}
+	return clean
+}
+
+// refusedMail is an ErrMailRefused with a text of its own.
+type refusedMail struct{ error }
+
+func (*refusedMail) Is(target error) bool { return target == ErrMailRefused }
+
+// postpone notes why a mail didn't go out.
+func (s *Store) postpone(ctx context.Context, d Delivery, lease sql.NullTime) error {
 	due := sql.NullTime{}
 	if !d.Stuck {
 		due = nullTime(s.now().Add(mailPause(d.Attempts)))
 	}
 	return s.inTx(ctx, func(ctx context.Context, q *queries.Queries) error {
-		_, err := q.PostponeMail(ctx, queries.PostponeMailParams{DueAt: due, Error: truncate(why, 255), ID: d.ID, Lease: lease})
+		_, err := q.PostponeMail(ctx, queries.PostponeMailParams{DueAt: due, Error: truncate(d.Err.Error(), 255), ID: d.ID, Lease: lease})
 		return err
 	})
 }

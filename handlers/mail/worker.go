@@ -1,8 +1,10 @@
 package mail
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,6 +26,9 @@ type Worker struct {
 	Store  *chat.Store
 	Mailer chat.Mailer
 	Logger *slog.Logger
+
+	every time.Duration // LookEvery, but for tests
+	idle  func()        // for tests: called whenever nothing was found
 }
 
 // Run sends what is due until ctx ends, and then what is on its way already: that has five seconds more. What isn't
@@ -49,11 +54,14 @@ func (w Worker) Run(ctx context.Context) {
 }
 
 func (w Worker) loop(ctx, sending context.Context) {
-	tick := time.NewTicker(LookEvery)
+	tick := time.NewTicker(cmp.Or(w.every, LookEvery))
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		if w.deliver(sending) {
 			continue
+		}
+		if w.idle != nil {
+			w.idle()
 		}
 		select {
 		case <-ctx.Done():
@@ -81,10 +89,15 @@ func (w Worker) log(d chat.Delivery) {
 	about := []any{"mail", d.ID, "kind", string(d.Kind), "user", d.User.ID, "attempts", d.Attempts}
 	switch {
 	case d.Stuck:
-		w.Logger.Error("A mail is stuck: it won't be tried again until an admin says so, at /admin/mail.", append(about, "error", d.Err)...)
+		w.Logger.Error("A mail is stuck: it won't be tried again until an admin says so, at /admin/mail.", append(about, "error", whyOf(d))...)
 	case d.Err != nil:
-		w.Logger.Warn("A mail didn't go out; it is tried again later.", append(about, "error", d.Err)...)
+		w.Logger.Warn("A mail didn't go out; it is tried again later.", append(about, "error", whyOf(d))...)
 	case !d.Dropped:
 		w.Logger.Info("A mail went out.", about...)
 	}
+}
+
+// whyOf is what the server said, which tends to name the recipient.
+func whyOf(d chat.Delivery) string {
+	return strings.NewReplacer(d.To, "…", asciiDomain(d.To), "…").Replace(d.Err.Error())
 }
