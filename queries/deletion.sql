@@ -1,7 +1,7 @@
 -- name: BuryUser :exec
 -- Leaves of an account only what other people's conversations need.
 UPDATE users SET username = ?, username_key = ?, display_name = ?, search_key = ?, email = NULL, email_key = NULL, password_hash = ?,
-  is_admin = FALSE, disabled_at = sqlc.arg(at), deleted_at = sqlc.arg(at), last_seen_at = NULL, photo = NULL
+  is_admin = FALSE, disabled_at = sqlc.arg(at), deleted_at = sqlc.arg(at), last_seen_at = NULL, photo = NULL, email_confirmed_at = NULL
 WHERE id = ?;
 
 -- name: CreateFormerUsername :exec

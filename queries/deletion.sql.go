@@ -91,7 +91,7 @@ func (q *Queries) BlankReportsOf(ctx context.Context, reporterID uint64) error {
 
 const BuryUser = `-- name: BuryUser :exec
 UPDATE users SET username = ?, username_key = ?, display_name = ?, search_key = ?, email = NULL, email_key = NULL, password_hash = ?,
-  is_admin = FALSE, disabled_at = ?, deleted_at = ?, last_seen_at = NULL, photo = NULL
+  is_admin = FALSE, disabled_at = ?, deleted_at = ?, last_seen_at = NULL, photo = NULL, email_confirmed_at = NULL
 WHERE id = ?
 `
 

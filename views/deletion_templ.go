@@ -117,8 +117,8 @@ func DeletionForm(d Deletion) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			templ_7745c5c3_Err = choiceField(choices{Name: "messages", Label: "Your messages", Value: d.Messages, Errors: d.Errors["messages"], All: []choice{
-				{"keep", "Keep what I wrote", "Others go on seeing it, as written by “" + chat.DeletedName + "”."},
-				{"erase", "Erase what I wrote", "Others see “" + deletedText + "” in each place, and so do your notes. With many messages this takes some minutes."},
+				{"keep", "Keep what I wrote", "Others go on seeing it, as written by “" + chat.DeletedName + "”. Notes to yourself are erased."},
+				{"erase", "Erase what I wrote", "Others see “" + deletedText + "” in each place, and your notes to yourself go too. With many messages this takes some minutes."},
 			}}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -228,7 +228,7 @@ func FarewellText() templ.Component {
 			templ_7745c5c3_Var10 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, "<div class=\"card\"><h1>Your account is deleted</h1><p>You are signed out on every device. If you chose to erase what you wrote, that is happening now and needs nothing more from you.</p><p><a class=\"button\" href=\"/login\">Sign in with another account</a></p></div>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, "<div class=\"card\"><h1>Your account is deleted</h1><p>You are signed out on every device. What is left to erase is being erased now, and needs nothing more from you.</p><p><a class=\"button\" href=\"/login\">Sign in with another account</a></p></div>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -26,7 +26,7 @@ func tombstone(id uint64) string { return fmt.Sprintf("~deleted-%d", id) }
 // DeleteAccount deletes the actor's account. Username, display name, e-mail address, password, photo, profile and sessions
 // are gone when it returns, and nobody can sign in. What is left is a row that other people's conversations lead to: they
 // stay, with "Deleted user". Nobody gets the username again, of which only a fingerprint is kept. The texts of messages,
-// where that was asked for, and what the audit log has of addresses and names, are emptied by FinishDeletions afterwards.
+// where that was asked for, those of notes to oneself, and what the audit log has of addresses and names, are emptied by FinishDeletions afterwards.
 //
 // An Invalid error names the fields username and current_password. The last active admin can't go.
 func (s *Store) DeleteAccount(ctx context.Context, actor Actor, d Deletion) error {

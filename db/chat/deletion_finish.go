@@ -54,11 +54,6 @@ func (d *finishing) run(ctx context.Context) error {
 	if err := d.blankAuditLog(ctx); err != nil {
 		return err
 	}
-	if d.Erase {
-		if err := d.s.q.BlankReportedBodies(ctx, d.UserID); err != nil {
-			return err
-		}
-	}
 	for {
 		list, err := d.s.q.DeletionConversations(ctx, queries.DeletionConversationsParams{UserID: d.UserID, After: d.ConversationID, Limit: 100})
 		if err != nil {
@@ -93,9 +88,9 @@ func untilNone(step func() (int64, error)) error {
 }
 
 // conversation erases what the person wrote in one, if they wanted that, and has the other one's windows look: the name has
-// changed in any case.
+// changed in any case. Notes to oneself go whatever was wanted: nobody is left to read them but admins.
 func (d *finishing) conversation(ctx context.Context, c queries.Conversation) error {
-	for after := uint64(0); d.Erase; {
+	for after := uint64(0); d.Erase || c.UserLo == c.UserHi; {
 		began := time.Now()
 		seqs, err := d.s.q.SeqsToErase(ctx, queries.SeqsToEraseParams{ConversationID: c.ID, After: after, SenderID: d.UserID, Limit: eraseAtOnce})
 		if err != nil {
@@ -177,11 +172,17 @@ func (d *finishing) advance(ctx context.Context) error {
 	})
 }
 
-// end leaves a line in the audit log where something was erased.
+// end leaves a line in the audit log where something was erased. The copies in reports go last: until a message is erased,
+// somebody may report it.
 func (d *finishing) end(ctx context.Context) error {
+	if d.Erase {
+		if err := d.s.q.BlankReportedBodies(ctx, d.UserID); err != nil {
+			return err
+		}
+	}
 	return d.s.inTx(ctx, func(ctx context.Context, q *queries.Queries) error {
 		n, err := q.EndDeletion(ctx, d.UserID)
-		if err != nil || n == 0 || !d.Erase { // 0: done already
+		if err != nil || n == 0 || !d.Erase && d.Erased == 0 { // 0: done already
 			return err
 		}
 		return record(ctx, q, d.s.now(), Actor{User: User{ID: d.UserID}}, deed{action: AuditErasedOwn, detail: fmt.Sprintf("%d messages", d.Erased)})

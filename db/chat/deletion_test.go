@@ -112,11 +112,11 @@ func TestDeletionLeavesNothingPersonal(t *testing.T) {
 						t.Errorf("%s still has %q: %.80q", where, secret, text)
 					}
 				}
-				for _, body := range []string{"alicewrote", "bobwrote"} {
+				for _, body := range []string{"alicewrote", "bobwrote", "a note"} {
 					seen[body] = seen[body] || strings.Contains(text, body)
 				}
 			})
-			if seen["alicewrote"] == erase || !seen["bobwrote"] {
+			if seen["alicewrote"] == erase || !seen["bobwrote"] || seen["a note"] {
 				t.Errorf("what is left is %v", seen)
 			}
 			if m, err := w.Message(t.Context(), bob, theirs.ID); err != nil || m.Body != "bobwrote back" || m.Recipient.DisplayName != chat.DeletedName {
@@ -373,6 +373,34 @@ func TestErasingGoesOnAfterARestart(t *testing.T) {
 		if n, err := next.FinishDeletions(t.Context()); n != 0 || err != nil {
 			t.Errorf("there is more to do: %d, %v", n, err)
 		}
+	}
+}
+
+// What somebody reports while the rest is still being erased doesn't stay in the report.
+func TestReportsWhileErasing(t *testing.T) {
+	w := newWorld(t)
+	alice := w.leaver(t)
+	people := w.people(t, "bob", "carol")
+	w.send(t, alice, people[0], "alicewrote to bob")
+	late := w.send(t, alice, people[1], "alicewrote to carol")
+	if err := leave(w, alice, true); err != nil {
+		t.Fatal(err)
+	}
+	w.clock.move(time.Minute)
+	reported := false
+	node := w.restarted(chat.Options{Now: w.clock.Now, Notifier: chat.NotifierFunc(func(...chat.Event) {
+		if !reported { // bob's conversation is done, carol's isn't
+			reported = true
+			if _, _, err := w.Report(t.Context(), chat.Actor{User: people[1]}, late.ID, chat.ReportDraft{Reason: chat.ReasonSpam}); err != nil {
+				t.Error(err)
+			}
+		}
+	})})
+	if n, err := node.FinishDeletions(t.Context()); n != 1 || err != nil || !reported {
+		t.Fatalf("%d, %v, reported: %t", n, err, reported)
+	}
+	if n := count(t, w.db, "SELECT COUNT(*) FROM reports WHERE body <> ''"); n != 0 {
+		t.Error("the report still has the text")
 	}
 }
 

@@ -161,7 +161,11 @@ func (s *Store) withMail(ctx context.Context, actor Actor, id uint64, action Aud
 		if err := f(ctx, t, row); err != nil {
 			return err
 		}
-		return record(ctx, t.q, t.at, t.actor, deed{action: action, subject: row.UserID, detail: row.Kind + ", " + row.Email})
+		detail := row.Kind
+		if row.UserID != 0 { // whose address isn't known isn't written where it could not be emptied when they leave
+			detail += ", " + row.Email
+		}
+		return record(ctx, t.q, t.at, t.actor, deed{action: action, subject: row.UserID, detail: detail})
 	})
 	return fault(err, "This mail isn't in the queue: it was sent, or somebody dropped it.")
 }
