@@ -184,6 +184,7 @@ func (a *archive) writeData(ctx context.Context, z *zip.Writer) error {
 	o.field("tokens", mapSlice(tokens, tokenJSON)).raw(",\n")
 	writeList(o, "sessions", a.export.Sessions(ctx), exportedSessionJSON)
 	writeList(o, "blocks", a.export.Blocks(ctx), blockJSON)
+	writeList(o, "invitations", a.export.Invitations(ctx), invitationJSON)
 	writeList(o, "reports", a.export.Reports(ctx), ownReportJSON)
 	writeList(o, "audit_events", a.export.Events(ctx), exportedEventJSON)
 	o.raw(`"conversations": [`)

@@ -100,6 +100,7 @@ type exportedData struct {
 	Sessions      []exportedSession `json:"sessions"`
 	Blocks        []blockBody       `json:"blocks"`
 	Reports       []map[string]any  `json:"reports"`
+	Invitations   []invitationBody  `json:"invitations"`
 	Tokens        []tokenBody       `json:"tokens"`
 	Factors       factorsBody       `json:"second_factors"`
 	AuditEvents   []map[string]any  `json:"audit_events"`
@@ -121,6 +122,9 @@ func TestExportEqualsThePages(t *testing.T) {
 	}
 	alice.send("alice", "a note")
 	hers := bob.send("alice", "answer last")
+	w.admin("root").post("/admin/place", asJSON, object(fields{"sign_up": "invitation"})).want(200)
+	alice.invitation(fields{"note": "for dora", "uses": 1, "days": 1})
+	bob.invitation(fields{"note": "the secret of bob"})
 	alice.post("/account/tokens", asJSON, object(fields{"name": "backup", "scope": "read", "days": "30", "current_password": password})).want(201)
 	alice.post("/messages/"+hers.ID.String()+"/report", asJSON, object(fields{"reason": "spam", "note": "noted"})).want(201)
 	dave := w.person("dave")
@@ -142,10 +146,10 @@ func TestExportEqualsThePages(t *testing.T) {
 			}
 		}
 	}
-	if len(files) != 5 || len(files["photo.png"]) == 0 || data.Profile["about"] != "me <i>" || data.Profile["time_zone"] != "Asia/Tokyo" || len(data.Sessions) != 1 || len(data.Blocks) != 1 || len(data.Reports) != 1 || len(data.Tokens) != 1 || len(data.Conversations) != 2 {
+	if len(files) != 5 || len(files["photo.png"]) == 0 || data.Profile["about"] != "me <i>" || data.Profile["time_zone"] != "Asia/Tokyo" || len(data.Sessions) != 1 || len(data.Blocks) != 1 || len(data.Reports) != 1 || len(data.Invitations) != 1 || data.Invitations[0].Note != "for dora" || len(data.Tokens) != 1 || len(data.Conversations) != 2 {
 		t.Fatalf("%d files with %+v, %d sessions, %d conversations", len(files), data, len(data.Sessions), len(data.Conversations))
 	}
-	if got, want := actionsOf(data), "[own.set_photo own.edit token.create report.create own.export]"; got != want {
+	if got, want := actionsOf(data), "[own.set_photo own.edit invitation.create token.create report.create own.export]"; got != want {
 		t.Errorf("the events are %s, want %s", got, want)
 	}
 	for _, c := range data.Conversations {

@@ -177,6 +177,11 @@ func (e *Export) Reports(ctx context.Context) iter.Seq2[Report, error] {
 	return pagesOf(ctx, e.actor(), e.s.OwnReports)
 }
 
+// Invitations gives those that the person has made, with who came by them.
+func (e *Export) Invitations(ctx context.Context) iter.Seq2[Invitation, error] {
+	return pagesOf(ctx, e.actor(), e.s.Invitations)
+}
+
 func (e *Export) actor() Actor { return Actor{User: e.Profile.User} }
 
 // pagesOf gives the items of a list of the actor's, page by page.
