@@ -503,6 +503,56 @@ var calls = map[string]call{
 		}
 		return some(q.RepairBlock(ctx, queries.RepairBlockParams{UserID: 1, BlockedID: 99}))
 	},
+	"Leftovers": func(ctx context.Context, q *queries.Queries) (any, error) {
+		if err := q.CreateSession(ctx, strangersSession); err != nil {
+			return nil, err
+		}
+		return some(q.Leftovers(ctx, "sessions", 1, 1))
+	},
+	"DeleteLeftovers": func(ctx context.Context, q *queries.Queries) (any, error) {
+		if err := q.CreateSession(ctx, strangersSession); err != nil {
+			return nil, err
+		}
+		return some(q.DeleteLeftovers(ctx, "sessions", 99))
+	},
+	"VerifySkeletons": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return skeletal(ctx, q, func() (any, error) {
+			return some(q.VerifySkeletons(ctx, queries.VerifySkeletonsParams{Limit: 1}))
+		})
+	},
+	"SkeletonOwner": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return skeletal(ctx, q, func() (any, error) { return some(q.SkeletonOwner(ctx, []byte("ada"))) })
+	},
+	"RepairSkeleton": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return skeletal(ctx, q, func() (any, error) {
+			return some(q.RepairSkeleton(ctx, queries.RepairSkeletonParams{NewKey: []byte("x"), UserID: 1, OldKey: []byte("ada")}))
+		})
+	},
+	"VerifyBuried": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return halfBuried(ctx, q, func() (any, error) {
+			return some(q.VerifyBuried(ctx, queries.VerifyBuriedParams{Limit: 1}))
+		})
+	},
+	"RepairBuried": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return halfBuried(ctx, q, func() (any, error) { return some(q.RepairBuried(ctx, 1)) })
+	},
+	"VerifyPhotos": func(ctx context.Context, q *queries.Queries) (any, error) {
+		if err := q.PutPhoto(ctx, photo); err != nil {
+			return nil, err
+		}
+		return some(q.VerifyPhotos(ctx, queries.VerifyPhotosParams{Limit: 1}))
+	},
+	"RepairPhoto": func(ctx context.Context, q *queries.Queries) (any, error) {
+		if err := q.PutPhoto(ctx, photo); err != nil {
+			return nil, err
+		}
+		return some(q.RepairPhoto(ctx, 1))
+	},
+	"VerifyReports": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return reported(ctx, q, func(uint64) (any, error) {
+			return some(q.VerifyReports(ctx, queries.VerifyReportsParams{Limit: 1}))
+		})
+	},
 	"VerifyTotals": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.VerifyTotals(ctx)) },
 	"VerifyUsers": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return some(q.VerifyUsers(ctx, queries.VerifyUsersParams{After: 1, Limit: 1}))
@@ -808,6 +858,25 @@ func reported(ctx context.Context, q *queries.Queries, then func(id uint64) (any
 		return nil, err
 	}
 	return then(uint64(id))
+}
+
+func skeletal(ctx context.Context, q *queries.Queries, then func() (any, error)) (any, error) {
+	if err := q.CreateSkeleton(ctx, queries.CreateSkeletonParams{SkeletonKey: []byte("ada"), UserID: 1}); err != nil {
+		return nil, err
+	}
+	return then()
+}
+
+// halfBuried has a deleted account with an e-mail address.
+func halfBuried(ctx context.Context, q *queries.Queries, then func() (any, error)) (any, error) {
+	err := q.BuryUser(ctx, queries.BuryUserParams{Username: "~1", UsernameKey: []byte("~1"), SearchKey: []byte("~1"), At: moment(now), ID: 1})
+	if err == nil {
+		err = q.UpdateUser(ctx, queries.UpdateUserParams{DisplayName: "x", SearchKey: []byte("x"), Email: text("x"), EmailKey: text("x"), ID: 1})
+	}
+	if err != nil {
+		return nil, err
+	}
+	return then()
 }
 
 func closing(id uint64) queries.CloseReportParams {

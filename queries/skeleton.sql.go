@@ -25,7 +25,7 @@ func (q *Queries) CreateSkeleton(ctx context.Context, arg CreateSkeletonParams) 
 
 const ListWithoutSkeleton = `-- name: ListWithoutSkeleton :many
 SELECT u.id, u.username FROM users u LEFT JOIN skeletons s ON s.user_id = u.id
-WHERE s.user_id IS NULL AND u.id > ? ORDER BY u.id LIMIT ?
+WHERE s.user_id IS NULL AND u.deleted_at IS NULL AND u.id > ? ORDER BY u.id LIMIT ?
 `
 
 type ListWithoutSkeletonParams struct {

@@ -120,3 +120,40 @@ ORDER BY m.seq LIMIT ?;
 
 -- name: RepairRev :exec
 UPDATE messages SET rev = ? WHERE conversation_id = ? AND seq = ?;
+
+-- name: VerifySkeletons :many
+SELECT u.id, u.username, s.skeleton_key FROM users u JOIN skeletons s ON s.user_id = u.id
+WHERE u.deleted_at IS NULL AND u.id > sqlc.arg(after) ORDER BY u.id LIMIT ?;
+
+-- name: SkeletonOwner :one
+SELECT user_id FROM skeletons WHERE skeleton_key = ?;
+
+-- name: RepairSkeleton :execrows
+UPDATE skeletons SET skeleton_key = sqlc.arg(new_key) WHERE user_id = ? AND skeleton_key = sqlc.arg(old_key);
+
+-- name: VerifyBuried :many
+-- Deleted accounts whose own row still says something of somebody, or still lets them in.
+SELECT id FROM users WHERE deleted_at IS NOT NULL AND id > sqlc.arg(after)
+  AND (email IS NOT NULL OR email_key IS NOT NULL OR email_confirmed_at IS NOT NULL OR photo IS NOT NULL OR last_seen_at IS NOT NULL OR is_admin OR disabled_at IS NULL)
+ORDER BY id LIMIT ?;
+
+-- name: RepairBuried :execrows
+UPDATE users SET email = NULL, email_key = NULL, email_confirmed_at = NULL, photo = NULL, last_seen_at = NULL, is_admin = FALSE,
+  disabled_at = COALESCE(disabled_at, deleted_at)
+WHERE id = ? AND deleted_at IS NOT NULL;
+
+-- name: VerifyPhotos :many
+-- Accounts whose row names another photo than there is.
+SELECT u.id FROM users u LEFT JOIN photos p ON p.user_id = u.id
+WHERE u.deleted_at IS NULL AND u.id > sqlc.arg(after) AND NOT (u.photo <=> p.hash) ORDER BY u.id LIMIT ?;
+
+-- name: RepairPhoto :execrows
+UPDATE users SET photo = (SELECT p.hash FROM photos p WHERE p.user_id = users.id) WHERE users.id = ? AND users.deleted_at IS NULL;
+
+-- name: VerifyReports :many
+-- What reports refer to; what is NULL isn't there.
+SELECT r.id, r.reporter_id, r.subject_id, r.conversation_id, r.seq, p.id AS reporter, s.id AS subject, m.seq AS message FROM reports r
+LEFT JOIN users p ON p.id = r.reporter_id
+LEFT JOIN users s ON s.id = r.subject_id
+LEFT JOIN messages m ON m.conversation_id = r.conversation_id AND m.seq = r.seq
+WHERE r.id > sqlc.arg(after) ORDER BY r.id LIMIT ?;

@@ -10,6 +10,20 @@ import (
 	"database/sql"
 )
 
+const RepairBuried = `-- name: RepairBuried :execrows
+UPDATE users SET email = NULL, email_key = NULL, email_confirmed_at = NULL, photo = NULL, last_seen_at = NULL, is_admin = FALSE,
+  disabled_at = COALESCE(disabled_at, deleted_at)
+WHERE id = ? AND deleted_at IS NOT NULL
+`
+
+func (q *Queries) RepairBuried(ctx context.Context, id uint64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, RepairBuried, id)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const RepairConversation = `-- name: RepairConversation :exec
 UPDATE conversations SET last_seq = ?, last_rev = ?, last_at = ?, blocked = ? WHERE id = ?
 `
@@ -55,6 +69,18 @@ func (q *Queries) RepairMember(ctx context.Context, arg RepairMemberParams) (int
 	return result.RowsAffected()
 }
 
+const RepairPhoto = `-- name: RepairPhoto :execrows
+UPDATE users SET photo = (SELECT p.hash FROM photos p WHERE p.user_id = users.id) WHERE users.id = ? AND users.deleted_at IS NULL
+`
+
+func (q *Queries) RepairPhoto(ctx context.Context, id uint64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, RepairPhoto, id)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const RepairRev = `-- name: RepairRev :exec
 UPDATE messages SET rev = ? WHERE conversation_id = ? AND seq = ?
 `
@@ -76,6 +102,24 @@ DELETE FROM sessions WHERE sessions.user_id = ? AND NOT EXISTS (SELECT 1 FROM us
 
 func (q *Queries) RepairSessions(ctx context.Context, userID uint64) (int64, error) {
 	result, err := q.db.ExecContext(ctx, RepairSessions, userID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const RepairSkeleton = `-- name: RepairSkeleton :execrows
+UPDATE skeletons SET skeleton_key = ? WHERE user_id = ? AND skeleton_key = ?
+`
+
+type RepairSkeletonParams struct {
+	NewKey []byte
+	UserID uint64
+	OldKey []byte
+}
+
+func (q *Queries) RepairSkeleton(ctx context.Context, arg RepairSkeletonParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, RepairSkeleton, arg.NewKey, arg.UserID, arg.OldKey)
 	if err != nil {
 		return 0, err
 	}
@@ -163,6 +207,17 @@ func (q *Queries) RepairableRevs(ctx context.Context, arg RepairableRevsParams) 
 	return items, nil
 }
 
+const SkeletonOwner = `-- name: SkeletonOwner :one
+SELECT user_id FROM skeletons WHERE skeleton_key = ?
+`
+
+func (q *Queries) SkeletonOwner(ctx context.Context, skeletonKey []byte) (uint64, error) {
+	row := q.db.QueryRowContext(ctx, SkeletonOwner, skeletonKey)
+	var user_id uint64
+	err := row.Scan(&user_id)
+	return user_id, err
+}
+
 const VerifyAuditEvents = `-- name: VerifyAuditEvents :many
 SELECT e.id, e.created_at, e.actor_id, e.action, e.subject_id, e.conversation_id, e.seq, e.ip, e.detail, a.id AS actor, s.id AS subject, m.seq AS message FROM audit_events e
 LEFT JOIN users a ON a.id = e.actor_id
@@ -210,6 +265,41 @@ func (q *Queries) VerifyAuditEvents(ctx context.Context, arg VerifyAuditEventsPa
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const VerifyBuried = `-- name: VerifyBuried :many
+SELECT id FROM users WHERE deleted_at IS NOT NULL AND id > ?
+  AND (email IS NOT NULL OR email_key IS NOT NULL OR email_confirmed_at IS NOT NULL OR photo IS NOT NULL OR last_seen_at IS NOT NULL OR is_admin OR disabled_at IS NULL)
+ORDER BY id LIMIT ?
+`
+
+type VerifyBuriedParams struct {
+	After uint64
+	Limit int32
+}
+
+// Deleted accounts whose own row still says something of somebody, or still lets them in.
+func (q *Queries) VerifyBuried(ctx context.Context, arg VerifyBuriedParams) ([]uint64, error) {
+	rows, err := q.db.QueryContext(ctx, VerifyBuried, arg.After, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uint64{}
+	for rows.Next() {
+		var id uint64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err
@@ -568,6 +658,97 @@ func (q *Queries) VerifyPairs(ctx context.Context, limit int32) ([]VerifyPairsRo
 	return items, nil
 }
 
+const VerifyPhotos = `-- name: VerifyPhotos :many
+SELECT u.id FROM users u LEFT JOIN photos p ON p.user_id = u.id
+WHERE u.deleted_at IS NULL AND u.id > ? AND NOT (u.photo <=> p.hash) ORDER BY u.id LIMIT ?
+`
+
+type VerifyPhotosParams struct {
+	After uint64
+	Limit int32
+}
+
+// Accounts whose row names another photo than there is.
+func (q *Queries) VerifyPhotos(ctx context.Context, arg VerifyPhotosParams) ([]uint64, error) {
+	rows, err := q.db.QueryContext(ctx, VerifyPhotos, arg.After, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uint64{}
+	for rows.Next() {
+		var id uint64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const VerifyReports = `-- name: VerifyReports :many
+SELECT r.id, r.reporter_id, r.subject_id, r.conversation_id, r.seq, p.id AS reporter, s.id AS subject, m.seq AS message FROM reports r
+LEFT JOIN users p ON p.id = r.reporter_id
+LEFT JOIN users s ON s.id = r.subject_id
+LEFT JOIN messages m ON m.conversation_id = r.conversation_id AND m.seq = r.seq
+WHERE r.id > ? ORDER BY r.id LIMIT ?
+`
+
+type VerifyReportsParams struct {
+	After uint64
+	Limit int32
+}
+
+type VerifyReportsRow struct {
+	ID             uint64
+	ReporterID     uint64
+	SubjectID      uint64
+	ConversationID uint64
+	Seq            uint64
+	Reporter       sql.NullInt64
+	Subject        sql.NullInt64
+	Message        sql.NullInt64
+}
+
+// What reports refer to; what is NULL isn't there.
+func (q *Queries) VerifyReports(ctx context.Context, arg VerifyReportsParams) ([]VerifyReportsRow, error) {
+	rows, err := q.db.QueryContext(ctx, VerifyReports, arg.After, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []VerifyReportsRow{}
+	for rows.Next() {
+		var i VerifyReportsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.ReporterID,
+			&i.SubjectID,
+			&i.ConversationID,
+			&i.Seq,
+			&i.Reporter,
+			&i.Subject,
+			&i.Message,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const VerifyRevs = `-- name: VerifyRevs :many
 SELECT rev, CAST(MAX(seq) AS UNSIGNED) AS last_seq, COUNT(*) AS messages FROM messages
 WHERE conversation_id = ? GROUP BY rev HAVING COUNT(*) > 1 ORDER BY 2 LIMIT ?
@@ -634,6 +815,45 @@ func (q *Queries) VerifySessions(ctx context.Context, arg VerifySessionsParams) 
 	for rows.Next() {
 		var i VerifySessionsRow
 		if err := rows.Scan(&i.UserID, &i.Sessions); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const VerifySkeletons = `-- name: VerifySkeletons :many
+SELECT u.id, u.username, s.skeleton_key FROM users u JOIN skeletons s ON s.user_id = u.id
+WHERE u.deleted_at IS NULL AND u.id > ? ORDER BY u.id LIMIT ?
+`
+
+type VerifySkeletonsParams struct {
+	After uint64
+	Limit int32
+}
+
+type VerifySkeletonsRow struct {
+	ID          uint64
+	Username    string
+	SkeletonKey []byte
+}
+
+func (q *Queries) VerifySkeletons(ctx context.Context, arg VerifySkeletonsParams) ([]VerifySkeletonsRow, error) {
+	rows, err := q.db.QueryContext(ctx, VerifySkeletons, arg.After, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []VerifySkeletonsRow{}
+	for rows.Next() {
+		var i VerifySkeletonsRow
+		if err := rows.Scan(&i.ID, &i.Username, &i.SkeletonKey); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

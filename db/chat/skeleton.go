@@ -2,7 +2,6 @@ package chat
 
 import (
 	"context"
-	"strconv"
 
 	"parley/queries"
 )
@@ -66,7 +65,7 @@ func (s *Store) fillSkeletons(ctx context.Context, rows []queries.ListWithoutSke
 	for i, row := range rows {
 		key := skeletonKey(row.Username)
 		plain[i] = queries.Skeleton{SkeletonKey: key, UserID: row.ID}
-		beside[i] = queries.Skeleton{SkeletonKey: strconv.AppendUint(append(key[:len(key):len(key)], 0), row.ID, 10), UserID: row.ID}
+		beside[i] = queries.Skeleton{SkeletonKey: besideSkeleton(key, row.ID), UserID: row.ID}
 	}
 	return s.inTx(ctx, func(ctx context.Context, q *queries.Queries) error {
 		if err := q.CreateSkeletons(ctx, plain); err != nil {

@@ -71,10 +71,16 @@ const (
 	CheckSessionOrphan    Check = "session_orphan"    // sessions of somebody without an account; repaired
 	CheckBlocked          Check = "blocked"           // a conversation's row says otherwise than the blocks who has blocked whom; repaired
 	CheckBlockOrphan      Check = "block_orphan"      // a block whose people, or whose conversation, aren't there; without a person it is repaired
+	CheckLeftover         Check = "leftover"          // rows of a table of somebody without an account; repaired
+	CheckDeletedLeft      Check = "deleted_left"      // a deleted account still has something of its owner's; repaired
+	CheckPhoto            Check = "photo"             // an account's row names another photo than there is; repaired
+	CheckSkeleton         Check = "skeleton"          // what keeps look-alikes from a name isn't that name's; repaired
+	CheckReportOrphan     Check = "report_orphan"     // a report is by or about somebody, or of a message, that isn't there
 	CheckAuditOrphan      Check = "audit_orphan"      // an audit event is about somebody or a message that isn't there
 )
 
-// Problem is a rule that the data breaks, once for each conversation or account, however many rows of it are concerned.
+// Problem is a rule that the data breaks, once for each conversation or account, however many rows of it are concerned; of
+// leftovers, once for each table too.
 // What doesn't apply is 0. The names in JSON are a promise to programs.
 type Problem struct {
 	Check        Check  `json:"check"`
@@ -119,7 +125,7 @@ var verifySizes = pieces{rows: 5000, conversations: 1000, messages: 50_000, fing
 func (s *Store) verify(ctx context.Context, o VerifyOptions, sizes pieces) (Verified, error) {
 	v := &verifier{store: s, q: s.q, options: o, sizes: sizes, keys: fingerprints{most: sizes.fingerprints, seed: maphash.MakeSeed()}}
 	for _, check := range []func(context.Context) error{
-		v.schema, v.count, v.users, v.repeats, v.conversations, v.members, v.blocks, v.sessions, v.auditEvents,
+		v.schema, v.count, v.users, v.repeats, v.conversations, v.members, v.blocks, v.sessions, v.belongings, v.auditEvents,
 	} {
 		if err := check(ctx); err != nil {
 			return v.result, Fault(err)
