@@ -60,7 +60,8 @@ func TestBlockedPersonSeesNoDifference(t *testing.T) {
 	alice, bob, carol := w.person("alice"), w.person("bob"), w.person("carol")
 	alice.send("bob", "hello")
 	carol.send("bob", "hello")
-	pages := []string{"/users/alice", "/conversations/alice", "/conversations", "/users", "/account/blocks", "/messages/1-1", "/messages?with=alice"}
+	dora := w.person("dora") // with whom there is no conversation
+	pages := []string{"/users/dora", "/conversations/dora", "/conversations/dora?limit=1", "/messages?with=dora", "/messages?with=dora&since_rev=0", "/messages?with=alice&since_rev=0", "/users?q=dora", "/users/alice", "/conversations/alice", "/conversations", "/users", "/account/blocks", "/messages/1-1", "/messages?with=alice"}
 	look := func() (seen []string) {
 		for _, path := range pages {
 			for _, s := range shapes {
@@ -72,6 +73,7 @@ func TestBlockedPersonSeesNoDifference(t *testing.T) {
 	look() // reads what is unread
 	before := look()
 	alice.do("PUT", "/account/blocks/bob").want(204)
+	dora.do("PUT", "/account/blocks/bob").want(204)
 	for i, after := range look() {
 		if after != before[i] {
 			t.Errorf("the blocked person saw\n%s\nand now sees\n%s", before[i], after)

@@ -25,7 +25,11 @@ func (s *Server) addressed(c *fiber.Ctx) error {
 		if peer, ok := netip.AddrFromSlice(c.Context().RemoteIP()); ok {
 			forwarded := listed(c, fiber.HeaderXForwardedFor)
 			standard := elementsFor(listed(c, "Forwarded"))
-			c.Locals(addressKey, behind(peer.Unmap(), s.TrustedProxies, forwarded, standard).String())
+			client, sure := behind(peer.Unmap(), s.TrustedProxies, forwarded, standard)
+			if !sure && s.misled.CompareAndSwap(false, true) {
+				s.Logger.Warn(tornProxy, "address", peer.String())
+			}
+			c.Locals(addressKey, client.String())
 		}
 	} else if c.Request().Header.Peek(fiber.HeaderXForwardedFor) != nil && s.misled.CompareAndSwap(false, true) {
 		s.Logger.Warn(unknownProxy, "address", c.IP())
@@ -33,9 +37,12 @@ func (s *Server) addressed(c *fiber.Ctx) error {
 	return c.Next()
 }
 
-// unknownProxy is logged once.
+// unknownProxy and tornProxy are logged once.
 const unknownProxy = "A request says that it came through a proxy, and trusted-proxies names none. If there is one, name it there: " +
 	"until then all who come through it count as one address, in the audit log and for limits."
+
+const tornProxy = "A request from a trusted proxy names one client in X-Forwarded-For and another in Forwarded. One of them is the client's own word, " +
+	"so that neither is believed: have the proxy drop the header that it doesn't set, or whoever wants to can hide their address."
 
 // listed is all that the request says under a name, in its order, as a list.
 func listed(c *fiber.Ctx, name string) []string {
@@ -61,19 +68,19 @@ func elementsFor(elements []string) (all []string) {
 }
 
 // behind goes from one proxy to the one before it as long as it trusts them. A proxy sets one of the two headers and may
-// hand the other on as the client has sent it; so where they name different clients, neither is believed.
-func behind(peer netip.Addr, trusted []netip.Prefix, forwarded, standard []string) netip.Addr {
+// hand the other on as the client has sent it; so where they name different clients, neither is believed, and it isn't sure.
+func behind(peer netip.Addr, trusted []netip.Prefix, forwarded, standard []string) (client netip.Addr, sure bool) {
 	switch {
 	case len(standard) == 0:
-		return rightmost(peer, trusted, forwarded)
+		return rightmost(peer, trusted, forwarded), true
 	case len(forwarded) == 0:
-		return rightmost(peer, trusted, standard)
+		return rightmost(peer, trusted, standard), true
 	}
 	one, other := rightmost(peer, trusted, forwarded), rightmost(peer, trusted, standard)
 	if one != other {
-		return peer
+		return peer, false
 	}
-	return one
+	return one, true
 }
 
 // rightmost is the last address that no trusted proxy has, from the end of the list: what stands before it can be made

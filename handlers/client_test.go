@@ -127,3 +127,18 @@ func TestUnknownProxyIsNotedOnce(t *testing.T) {
 		t.Errorf("it was noted %d times", n)
 	}
 }
+
+// Nor does anybody hide unnoticed behind a proxy that hands on what it should drop.
+func TestTornProxyIsNotedOnce(t *testing.T) {
+	w := newWorld(t, func(c *Config, _ *chat.Options) { c.TrustedProxies = prefixes("0.0.0.0/32") })
+	w.nobody().get("/login", header("X-Forwarded-For", "192.0.2.1"), header("Forwarded", "for=192.0.2.1"))
+	if strings.Contains(w.log.String(), tornProxy) {
+		t.Error("the two say the same")
+	}
+	for range 3 {
+		w.nobody().get("/login", header("X-Forwarded-For", "192.0.2.1"), header("Forwarded", "for=198.51.100.1"))
+	}
+	if n := strings.Count(w.log.String(), tornProxy); n != 1 {
+		t.Errorf("it was noted %d times", n)
+	}
+}

@@ -57,7 +57,7 @@ type Server struct {
 	origin   *http.CrossOriginProtection
 	pages    *pageMemory // nil with several nodes
 	draining atomic.Bool
-	misled   atomic.Bool // a proxy that isn't trusted was noted
+	misled   atomic.Bool // a proxy that isn't trusted, or one that hands on too much, was noted
 	stopPing context.CancelFunc
 	stopping <-chan struct{} // closed when Shutdown begins
 	pings    sync.WaitGroup

@@ -37,7 +37,8 @@ func between(a, b uint64) queries.Pair { return queries.Pair{UserLo: min(a, b), 
 // Parley can't: a 2xx means that the message is stored for good, both people see one order of messages without holes, and
 // a message that only its sender sees would break both. So the send is refused, by the error that a disabled account
 // gives and whatever other reason there comes to be for not taking messages: see notTaking. What the blocked person can
-// tell is that the message didn't arrive, which they must be able to rely on. A message from before the block is still
+// tell is that the message didn't arrive, which they must be able to rely on; and whoever thinks about it can tell that the
+// account isn't disabled, since its page would say so. A message from before the block is still
 // answered as a replay, since it was sent.
 func refusal(c *queries.Conversation, p *posting) error {
 	pair := p.pair()
@@ -52,7 +53,7 @@ func refusal(c *queries.Conversation, p *posting) error {
 
 const messageNotSent = "The message wasn't sent."
 
-// notTaking is all that anybody is told of why somebody gets no messages, so that no reason can be told from another.
+// notTaking is all that anybody is told of why somebody gets no messages: no text tells one reason from another.
 func notTaking(recipient User) string {
 	return recipient.DisplayName + " can't be written to at the moment."
 }
