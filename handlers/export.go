@@ -87,7 +87,7 @@ func (s *Server) startExport(c *fiber.Ctx, password string) error {
 	if err := s.exports.begin(user); err != nil {
 		return err
 	}
-	export, err := s.Store.Export(c.UserContext(), actor(c), password)
+	export, err := s.beginExport(c, password)
 	if err != nil {
 		s.exports.end(user)
 		return err
@@ -105,6 +105,13 @@ func (s *Server) startExport(c *fiber.Ctx, password string) error {
 		}
 	})
 	return nil
+}
+
+func (s *Server) beginExport(c *fiber.Ctx, password string) (*chat.Export, error) {
+	if err := s.take(c, downloads, byPerson(c)); err != nil {
+		return nil, err
+	}
+	return s.Store.Export(c.UserContext(), actor(c), password)
 }
 
 // stream writes the archive as fast as the client takes it. It runs in a goroutine of the server's, where a panic would end

@@ -54,6 +54,8 @@ var (
 	// Decoding takes a processor's time, half a second for a photo and several for what is made to: nobody can keep the one
 	// that does it.
 	photos = limit{Rule: throttle.Rule{Name: "photo", Burst: 20, Every: 30 * time.Second}, text: "You are sending photos faster than Parley takes them.", by: byPerson}
+	// All that somebody has is read and packed for each: nobody needs it more than now and then.
+	downloads = limit{Rule: throttle.Rule{Name: "export", Burst: 5, Every: 10 * time.Minute}, text: "You have downloaded your data several times just now.", by: byPerson}
 	// Everybody behind one proxy or in one building comes back at once when Parley restarts.
 	windowsFrom = limit{Rule: throttle.Rule{Name: "window-address", Burst: 5000, Every: 10 * time.Millisecond}, text: "Too many windows are being opened from your network.", by: byNetwork}
 )

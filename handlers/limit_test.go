@@ -295,6 +295,26 @@ func TestFormsOutliveLimits(t *testing.T) {
 	}
 }
 
+// Somebody who has a right to all their data has none to have it packed all day.
+func TestExportsAreThrottled(t *testing.T) {
+	slowly(t, &downloads, 2, time.Minute)
+	w := newWorld(t, limited)
+	alice := w.person("alice")
+	for range 2 {
+		alice.post("/account/export", asPage, form("current_password", password)).want(200)
+		await(t, "the export to end", func() bool {
+			w.server.exports.mu.Lock()
+			defer w.server.exports.mu.Unlock()
+			return len(w.server.exports.who) == 0
+		})
+	}
+	alice.post("/account/export", asJSON, form("current_password", password)).wantThrottled(50*time.Second, time.Minute).wantProblem(429)
+	if doc := alice.post("/account/export", asPage, form("current_password", password)).wantThrottled(50*time.Second, time.Minute).doc(); doc.Find(`form[action="/account/export"]`).Length() != 1 {
+		t.Error("there is no form")
+	}
+	w.person("bob").post("/account/export", asPage, form("current_password", password)).want(200)
+}
+
 // typedIn is what a form holds under a name.
 func typedIn(doc *goquery.Document, field string) string {
 	if chosen := doc.Find("[name=" + field + "][checked], [name=" + field + "] option[selected]"); chosen.Length() > 0 {
@@ -403,7 +423,7 @@ func TestMostWindows(t *testing.T) {
 // Whatever the settings say, each limit is one that can be kept, and has a text.
 func TestLimits(t *testing.T) {
 	var names []string
-	for _, l := range []limit{guessesAtFrom, guessesFrom, guessesAt, guessesAttacked, guessesInBrowser, sends, searches, forgets, signUps, reports, photos, windowsOf, windowsFrom} {
+	for _, l := range []limit{guessesAtFrom, guessesFrom, guessesAt, guessesAttacked, guessesInBrowser, sends, searches, forgets, signUps, reports, photos, downloads, windowsOf, windowsFrom} {
 		if l.Burst < 1 || l.Every <= 0 || l.Name == "" || slices.Contains(names, l.Name) || l.text == "" && l.Name != guessesAt.Name {
 			t.Errorf("%+v", l)
 		}

@@ -17,7 +17,7 @@ import (
 // photoTexts say what is wrong with a file.
 var photoTexts = map[error]string{
 	picture.ErrKind:    "This file is no JPEG, PNG, GIF or WebP image.",
-	picture.ErrDamaged: "This image can't be read. It may be damaged, or not whole.",
+	picture.ErrDamaged: "This image can't be read. It may be damaged, not whole, or a WebP image that moves.",
 	picture.ErrLarge:   "This image has more pixels than can be taken: make it smaller, to 20 megapixels at most.",
 }
 

@@ -24,7 +24,7 @@ const (
 	// maxUploads is how many uploads one person can have under way on a node, and maxUploadsHere how many all together can:
 	// 16 MB each, and people who mean no good have as many accounts as they like where everybody may sign up.
 	maxUploads     = 2
-	maxUploadsHere = 24
+	maxUploadsHere = 12
 	// lookTime is how long finding out who uploads may take.
 	lookTime = 3 * time.Second
 )
