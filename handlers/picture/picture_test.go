@@ -300,6 +300,29 @@ func jpegWithTwoFrames(t *testing.T) []byte {
 	return slices.Concat(whole[:frame], large, []byte{0xff, 0xfe, 0xff, 0xff}, comment, first)
 }
 
+// jpegOfScans is a progressive file of one component whose scans each say in some sixty octets that nothing changes.
+func jpegOfScans(side uint16, scans int) []byte {
+	segment := func(marker byte, content ...byte) []byte {
+		return append(binary.BigEndian.AppendUint16([]byte{0xff, marker}, uint16(len(content)+2)), content...)
+	}
+	one := func(symbol byte, class byte) []byte { // a code of one bit
+		return segment(0xc4, append(append([]byte{class, 1}, make([]byte, 15)...), symbol)...)
+	}
+	blocks := int(side/8) * int(side/8)
+	size := binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16([]byte{8}, side), side)
+	file := slices.Concat([]byte{0xff, 0xd8}, segment(0xdb, append([]byte{0}, bytes.Repeat([]byte{1}, 64)...)...), segment(0xc2, append(size, 1, 1, 0x11, 0)...),
+		one(0, 0x00), one(0xe0, 0x10), // nothing, and the end of 16,384 blocks
+		segment(0xda, 1, 1, 0, 0, 0, 0), make([]byte, blocks/8+2))
+	for n := range scans - 1 {
+		bits := byte(0x10) // refines
+		if n == 0 {
+			bits = 0x05
+		}
+		file = slices.Concat(file, segment(0xda, 1, 1, 0, 1, 63, bits), make([]byte, 15*(blocks>>14+1)/8+2))
+	}
+	return append(file, 0xff, 0xd9)
+}
+
 func webpBomb() []byte {
 	file := slices.Clone(webpFile)
 	binary.LittleEndian.PutUint32(file[21:], 0x3fff|0x3fff<<14)
@@ -325,7 +348,8 @@ func TestBombsCostNothing(t *testing.T) {
 		"a PNG of 16 bits": pngBomb(6_000, 6_000, 16, 6), "a wide PNG": pngBomb(40_000_001, 1, 1, 0),
 		"a huge GIF": gifBomb(65_535, 65_535), "a huge JPEG": jpegBomb(t, 65_535, 65_535, 0xc0),
 		"a JPEG that shows another frame": jpegWithTwoFrames(t), "a PNG of 16 bits with a transparent grey": withChunk(pngBomb(6_000, 6_000, 16, 0), "tRNS", []byte{0, 0}),
-		"a large progressive JPEG": jpegBomb(t, 6_000, 6_000, 0xc2), "a huge WebP": webpBomb(), "a JPEG with 2,000 scans": scans,
+		"a large JPEG with many scans": jpegOfScans(5_600, 64),
+		"a large progressive JPEG":     jpegBomb(t, 6_000, 6_000, 0xc2), "a huge WebP": webpBomb(), "a JPEG with 2,000 scans": scans,
 	} {
 		began := time.Now()
 		var err error
@@ -338,6 +362,15 @@ func TestBombsCostNothing(t *testing.T) {
 		}
 		if err == ErrDamaged && name != "a PNG at the limit of the format" {
 			t.Errorf("%s isn't refused for its size", name)
+		}
+	}
+}
+
+// As many scans as programs make are taken, and as large an image.
+func TestScansOfAnImage(t *testing.T) {
+	for side, scans := range map[uint16]int{512: 64, 2_400: 12} {
+		if _, err := Make(context.Background(), jpegOfScans(side, scans)); err != nil {
+			t.Errorf("%d by %d with %d scans: %v", side, side, scans, err)
 		}
 	}
 }

@@ -7,8 +7,13 @@ import (
 )
 
 // maxScans is how many scans a JPEG file may have. A progressive one has about ten; each is a pass over the whole image for
-// as little as a dozen octets, so thousands of them would keep a processor busy for hours.
-const maxScans = 64
+// as little as a dozen octets, so thousands of them would keep a processor busy for hours. maxPasses is how many samples all
+// scans together may go over, at some 5 ns each: 21 megapixels, the most that maxOctets leaves to a progressive file, with
+// fourteen scans. It is reckoned beforehand since a decoder that reads so little doesn't come to ask whether its time is over.
+const (
+	maxScans  = 64
+	maxPasses = 450_000_000
+)
 
 // never is the weight of what isn't decoded at all.
 const never = maxOctets + 1
@@ -16,10 +21,14 @@ const never = maxOctets + 1
 // jpegWeight reckons with what image/jpeg holds: an octet a sample, and in a progressive file an int32 a coefficient besides.
 func jpegWeight(c image.Config, file []byte) int64 {
 	frame := jpegFrame(file)
-	if frame == nil || bytes.Count(file, []byte{0xff, 0xda}) > maxScans {
+	scans := bytes.Count(file, []byte{0xff, 0xda})
+	if frame == nil || scans > maxScans {
 		return never
 	}
 	samples := sampling(frame[1:])
+	if samples*float64(c.Width)*float64(c.Height)*float64(scans) > maxPasses {
+		return never
+	}
 	perPixel := samples
 	if frame[0] == 0xc2 { // SOF2: progressive
 		perPixel += 4 * samples
