@@ -37,7 +37,7 @@ type settings struct {
 	DrainFor       time.Duration `default:"0s" help:"How long Parley still serves after it was told to stop, with /readyz saying 503, so that a proxy that asks there sends nothing more; such as 5s."`
 	TimeZone       string        `default:"UTC" placeholder:"ZONE" help:"The time zone for people whose browser doesn't tell its own, such as Europe/Berlin."`
 	TrustedProxies string        `placeholder:"NETWORKS" help:"The proxies in front of Parley, such as '127.0.0.1 10.0.0.0/8'. Theirs is the word, in X-Forwarded-For or Forwarded, on where a request comes from. Unset: every request comes from whoever connects."`
-	Throttle       string        `default:"on" enum:"on,off" help:"on: nobody signs in, sends, searches or opens windows faster than people do. off: everybody does as fast as they can, which is for measuring alone."`
+	Throttle       string        `default:"on" enum:"on,off" help:"on: nobody signs in, sends, searches or opens windows faster than people do. off: everybody does as fast as they can, which is for measuring alone. Each of several nodes counts what is sent for itself; without redis-url, it does so for everything."`
 	MetricsAddr    string        `placeholder:"ADDR" help:"Where Prometheus finds /metrics, such as 127.0.0.1:9180: an address of its own, which only Prometheus should reach. Unset: none."`
 	MetricsToken   string        `placeholder:"TOKEN" help:"A secret of at least 16 characters. With it, /metrics is on the address above too, for whoever sends 'Authorization: Bearer TOKEN'. Better a variable than a flag, which other users of the machine can read."`
 	LogLevel       slog.Level    `default:"info" help:"debug (with every request), info, warn or error."`
