@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/gofiber/fiber/v2"
@@ -33,8 +34,9 @@ func showsForm(c *fiber.Ctx, err error) bool {
 	if shapeOf(c) == program {
 		return false
 	}
+	refused, ok := errors.AsType[*refusal](err)
 	kind := chat.KindOf(err)
-	return kind == chat.Invalid || kind == chat.Unavailable
+	return kind == chat.Invalid || kind == chat.Unavailable || ok && refused.status == http.StatusTooManyRequests
 }
 
 // answerChange answers a form that did what it should: a program with the thing as it is now, a browser by sending it on.

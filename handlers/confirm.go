@@ -41,7 +41,7 @@ func (s *Server) confirm(c *fiber.Ctx) error {
 	if findErr != nil {
 		return err
 	}
-	p := problemOf(c, err)
+	p := s.noted(c, err)
 	return respondWithConfirmation(c, p.Status, found, fullText(p))
 }
 

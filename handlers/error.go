@@ -116,7 +116,6 @@ func (s *Server) failKeeping(c *fiber.Ctx, err error, typed string) error {
 	setSecurityHeaders(c)
 	setPrivate(c)
 	p := s.noted(c, err)
-	announceWait(c, err)
 	switch p.Status {
 	case http.StatusUnauthorized:
 		c.Set(fiber.HeaderWWWAuthenticate, challenge(c))
@@ -156,6 +155,7 @@ func (s *Server) noted(c *fiber.Ctx, err error) problem {
 	if p.Status == http.StatusServiceUnavailable {
 		c.Set(fiber.HeaderRetryAfter, "1")
 	}
+	announceWait(c, err)
 	return p
 }
 

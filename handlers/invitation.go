@@ -84,7 +84,7 @@ func (s *Server) invite(c *fiber.Ctx) error {
 	if !showsForm(c, err) && (chat.KindOf(err) != chat.Forbidden || shapeOf(c) == program) {
 		return err
 	}
-	p := problemOf(c, err)
+	p := s.noted(c, err)
 	return s.respondWithInvitations(c, p.Status, views.InvitationList{Note: form.Note, Days: typedCount(form.Days), Uses: typedCount(form.Uses), Error: p.Detail, Errors: p.Errors}, nil)
 }
 

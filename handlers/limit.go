@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -20,7 +19,7 @@ type limit struct {
 	by   func(*fiber.Ctx) string // whom it counts for, where throttled guards a route with it
 }
 
-const tooManyGuesses = "Too many passwords were tried."
+const tooManyGuesses = "Too many passwords or codes were tried."
 
 // What can be guessed at. Only failures count. OWASP ASVS 5.0, 6.3.1 and 6.1.1, want guessing limited without letting
 // anybody lock an owner out; ASVS 4.0.3, 2.2.1, and NIST SP 800-63B-4, 3.2.2, allow 100 failures on an account, the former
@@ -46,9 +45,11 @@ var (
 	searches  = limit{Rule: throttle.Rule{Name: "search", Burst: 60, Every: 200 * time.Millisecond}, text: "You are searching faster than Parley looks.", by: byPerson}
 	windowsOf = limit{Rule: throttle.Rule{Name: "window", Burst: 2 * maxWindows, Every: time.Second}, text: "You are opening windows faster than Parley takes them.", by: byPerson}
 	// Who asks for links on and on fills somebody's letter box (OWASP Forgot Password Cheat Sheet).
-	forgets = limit{Rule: throttle.Rule{Name: "forgot", Burst: 10, Every: time.Minute}, text: "Too many links were asked for from your network.", by: byNetwork}
+	forgets = limit{Rule: throttle.Rule{Name: "forgot", Burst: 10, Every: time.Minute}, text: "Too many links were asked for from your network."}
 	// Each account costs a hash and a place in the directory; a class of people who sign up together stays below.
 	signUps = limit{Rule: throttle.Rule{Name: "signup", Burst: 60, Every: 30 * time.Second}, text: "Too many accounts are being made from your network."}
+	// Each question to a passkey of nobody known yet is two rows, for ten minutes.
+	asks = limit{Rule: throttle.Rule{Name: "passkey", Burst: 60, Every: time.Second}, text: "Too many passkeys are being asked for from your network.", by: byNetwork}
 	// Everybody behind one proxy or in one building comes back at once when Parley restarts.
 	windowsFrom = limit{Rule: throttle.Rule{Name: "window-address", Burst: 5000, Every: 10 * time.Millisecond}, text: "Too many windows are being opened from your network.", by: byNetwork}
 )
@@ -97,14 +98,14 @@ type claim struct {
 	key string
 }
 
-// guessing has somebody try a secret of an account, unless too many tries have failed. try says that this one has by an
-// error of kind Denied, or by one about the field current_password; anything else doesn't count. The try counts before it is made, so
-// that however many come at the same time, no more are let in.
+// guessing has somebody try a secret of an account, unless too many tries have failed: passwords and the codes of second
+// factors alike. try says that this one has by an error that chat.GuessedWrong knows; anything else doesn't count. The try
+// counts before it is made, so that however many come at the same time, no more are let in.
 func (s *Server) guessing(c *fiber.Ctx, username string, try func() error) error {
 	claims, err := s.claimGuess(c, username)
 	if err == nil {
 		err = try()
-		if guessedWrong(err) {
+		if chat.GuessedWrong(err) {
 			return err
 		}
 	}
@@ -112,11 +113,6 @@ func (s *Server) guessing(c *fiber.Ctx, username string, try func() error) error
 		s.Throttle.Give(c.UserContext(), taken.Rule, taken.key)
 	}
 	return err
-}
-
-func guessedWrong(err error) bool {
-	rule, ok := errors.AsType[*chat.Error](err)
-	return ok && (rule.Kind == chat.Denied || rule.Fields["current_password"] != nil)
 }
 
 // claimGuess takes every count that a guess needs. With an error come those that were taken before it.

@@ -46,9 +46,9 @@ func (s *Server) forgot(c *fiber.Ctx) error {
 	if err := parse(c, &form); err != nil {
 		return err
 	}
-	err := error(&chat.Error{Kind: chat.Invalid, Text: "This place sends no mail. Ask an admin of it for a link."})
-	if s.SendsMail {
-		err = s.Store.AskReset(c.UserContext(), form.Email, clientIP(c))
+	err := s.take(c, forgets, byNetwork(c))
+	if err == nil {
+		err = s.askReset(c, form.Email)
 	}
 	if err == nil {
 		return answerChange(c, http.StatusAccepted, forgotBody{Mail: true, Fields: []string{"email"}}, "/password/forgot?done=asked")
@@ -56,8 +56,15 @@ func (s *Server) forgot(c *fiber.Ctx) error {
 	if !showsForm(c, err) {
 		return err
 	}
-	p := problemOf(c, err)
+	p := s.noted(c, err)
 	return s.respondWithForgot(c, p.Status, views.Forgot{Email: form.Email, Error: p.Detail, Errors: p.Errors})
+}
+
+func (s *Server) askReset(c *fiber.Ctx, email string) error {
+	if !s.SendsMail {
+		return &chat.Error{Kind: chat.Invalid, Text: "This place sends no mail. Ask an admin of it for a link."}
+	}
+	return s.Store.AskReset(c.UserContext(), email, clientIP(c))
 }
 
 // linkEnded answers somebody whose link does nothing any more; other errors stay.
@@ -107,7 +114,7 @@ func (s *Server) reset(c *fiber.Ctx) error {
 	if findErr != nil {
 		return err
 	}
-	p := problemOf(c, err)
+	p := s.noted(c, err)
 	return respondWithReset(c, p.Status, views.Reset{User: user, Error: p.Detail, Errors: p.Errors})
 }
 

@@ -212,7 +212,6 @@ func (s *Server) login(c *fiber.Ctx) error {
 		return err
 	})
 	if refused := err != nil && (problemOf(c, err).Status < http.StatusInternalServerError || chat.KindOf(err) == chat.Unavailable); refused && shapeOf(c) != program {
-		announceWait(c, err)
 		return s.showRefusedLogin(c, err, views.Login{Username: form.Username, Next: localPath(form.Next)})
 	}
 	if err != nil {

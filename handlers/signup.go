@@ -99,7 +99,6 @@ func (s *Server) signUp(c *fiber.Ctx) error {
 		return err
 	}
 	offer, _ := s.Store.MaySignUp(c.UserContext(), form.Invite) // why not, if not, is what err says
-	announceWait(c, err)
 	p := s.noted(c, err)
 	return respondWithSignUp(c, p.Status, views.SignUp{Offer: offer, Invite: form.Invite, Typed: typed, Error: p.Detail, Errors: p.Errors})
 }

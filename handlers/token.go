@@ -69,8 +69,8 @@ func (s *Server) createToken(c *fiber.Ctx) error {
 		secret, token, err = s.Store.CreateToken(c.UserContext(), actor(c), chat.NewToken(form))
 		return err
 	})
-	if p := problemOf(c, err); err != nil && (showsForm(c, err) || p.Status == http.StatusTooManyRequests && shapeOf(c) != program) {
-		announceWait(c, err)
+	if err != nil && showsForm(c, err) {
+		p := s.noted(c, err)
 		return s.respondWithTokens(c, p.Status, views.TokenList{Typed: chat.NewToken(form), Error: p.Detail, Errors: p.Errors}, nil)
 	}
 	if err != nil {

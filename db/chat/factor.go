@@ -120,7 +120,7 @@ func (s *Store) confirmPassword(ctx context.Context, actor Actor, password strin
 }
 
 func notOwnPassword() error {
-	return fields{"password": {"This isn’t your password."}}.err(nothingChanged)
+	return fields{"password": {"This isn’t your password."}}.guessedWrong(nothingChanged)
 }
 
 // ConfirmPassword is what precedes BeginCeremony for a new passkey. An Invalid error names the field password.

@@ -170,10 +170,10 @@ func (s *Store) finish(ctx context.Context, q *queries.Queries, hash []byte, who
 
 func (s *Store) wrongCode(ctx context.Context, row queries.SignIn) error {
 	if row.Tries < maxTries {
-		return fields{"code": {"This code is wrong, or it was used already. Wait for the app’s next one, or give a recovery code."}}.err(notSignedIn)
+		return fields{"code": {"This code is wrong, or it was used already. Wait for the app’s next one, or give a recovery code."}}.guessedWrong(notSignedIn)
 	}
 	if _, err := s.q.DeleteSignIn(ctx, row.IDHash); err != nil {
 		return fault(err, "")
 	}
-	return overSignIn()
+	return &Error{Kind: Denied, Text: signInOver, wrong: true}
 }

@@ -37,9 +37,10 @@ const (
 const totpSetUpFor = 10 * time.Minute
 
 // After freeFailures wrong codes with no right one between, each further try waits twice as long as the one before, from
-// a minute to an hour, however many sign-ins it is spread over (RFC 4226 section 7.3). Whoever has the password then
-// finds one of the three codes that are good at a time with a chance of 1 in 38 a year. Recovery codes and passkeys,
-// which can't be guessed, work meanwhile.
+// a minute to an hour, however many sign-ins and addresses it is spread over (RFC 4226 section 7.3). So 38 codes can be tried
+// on the first day and 24 on each further one; 38 on every day on which the owner signs in. Whoever has the password then
+// finds one of the three codes that are good at a time with a chance of 1 in 38 a year, and of 1 in 24 where the owner
+// signs in daily. Recovery codes and passkeys, which can't be guessed, work meanwhile.
 const (
 	freeFailures = 10
 	longestWait  = time.Hour
