@@ -149,13 +149,13 @@ func (s *Server) guessLimits(c *fiber.Ctx, username string) (wanted, taken []cla
 // browserCookie is the name of the cookie by which a browser is known.
 func (s *Server) browserCookie() string { return s.sessions.name + "-browser" }
 
-// rememberBrowser gives the browser that somebody has just signed in in a cookie by which it is known from now on. Where
-// that fails, the sign-in is none the worse. A program uses access tokens.
-func (s *Server) rememberBrowser(c *fiber.Ctx, w cookieWriter, user chat.User) {
+// rememberBrowser gives the browser that somebody has just signed in in a cookie by which it is known from now on, that
+// from before if there was one. Where that fails, the sign-in is none the worse. A program uses access tokens.
+func (s *Server) rememberBrowser(c *fiber.Ctx, w cookieWriter, user chat.User, before string) {
 	if shapeOf(c) == program {
 		return
 	}
-	cookie, err := s.Store.RememberBrowser(c.UserContext(), user, c.Cookies(s.browserCookie()))
+	cookie, err := s.Store.RememberBrowser(c.UserContext(), user, before)
 	if err != nil {
 		s.Logger.Warn("A browser that somebody has signed in in can't be remembered.", "request", requestIDOf(c), "error", err)
 		return

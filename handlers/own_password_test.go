@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/PuerkitoBio/goquery"
+
 	"parley/db/chat"
 	"parley/handlers/hub"
 )
@@ -46,7 +48,7 @@ func TestChangingThePasswordEndsOtherSessions(t *testing.T) {
 		}
 		bobWindow.want(bob.canary())
 		cookie := r.sessionCookie()
-		if cookie == nil || cookie.Value == here.token || !cookie.HttpOnly || cookie.MaxAge <= 0 || len(r.cookies) != 1 {
+		if cookie == nil || cookie.Value == here.token || !cookie.HttpOnly || cookie.MaxAge <= 0 || (r.browserCookieOf() == nil) != (s.shape == program) {
 			t.Fatalf("%s: the cookies are %+v", s.name, r.cookies)
 		}
 		if stale.signedIn() || phone.signedIn() {
@@ -170,4 +172,25 @@ func TestSignInThatTookTooLong(t *testing.T) {
 	if doc.Find("input[name=username]").AttrOr("value", "") != "alice" || doc.Find("input[name=next]").AttrOr("value", "") != "/users" || doc.Find("[role=alert]").Text() == "" {
 		t.Error("the form forgot what was typed, or says nothing")
 	}
+}
+
+// Access tokens are asked about where there are any, and what was chosen is still chosen where something was refused.
+func TestChangingThePasswordAsksAboutTokens(t *testing.T) {
+	w := newWorld(t)
+	alice := w.person("alice")
+	box := func(r *reply) *goquery.Selection { return r.doc().Find("form.fields input[type=checkbox][name=revoke_tokens]") }
+	if box(alice.get("/account/password", asPage).want(200)).Length() != 0 {
+		t.Error("it asks about tokens where there are none")
+	}
+	secret, _ := alice.tokenOf("bot", chat.ScopeRead)
+	if b := box(alice.get("/account/password", asPage).want(200)); b.Length() != 1 || b.Is("[checked]") {
+		t.Error("it doesn't ask about tokens, or has an answer of its own")
+	}
+	refused := alice.post("/account/password", asPage, form("current_password", "wrong horse", "password", another, "revoke_tokens", "on")).want(422)
+	if !box(refused).Is("[checked]") {
+		t.Error("what was chosen is forgotten")
+	}
+	w.nobody().get("/users", underToken(secret)).want(200)
+	alice.post("/account/password", asJSON, form("current_password", password, "password", another, "revoke_tokens", "true")).want(204)
+	w.nobody().get("/users", underToken(secret)).want(401)
 }

@@ -249,10 +249,7 @@ func (s *Store) change(ctx context.Context, actor Actor, username string, f func
 
 func (c *change) endSessions(ctx context.Context) error {
 	c.ended = true
-	if _, err := c.q.DeleteUserTokens(ctx, c.user.ID); err != nil { // one may have been made by whoever is to be kept out
-		return err
-	}
-	_, err := c.q.DeleteUserSessions(ctx, c.user.ID)
+	_, err := shutOut(ctx, c.q, c.user.ID) // a token may have been made by whoever is to be kept out
 	return err
 }
 

@@ -86,6 +86,8 @@ var (
 // SkeletonKey is what the table has.
 var SkeletonKey = skeletonKey
 
+var TokenHash = tokenHash
+
 // SkeletonRows is how many accounts FillSkeletons takes at a time.
 const SkeletonRows = skeletonRows
 

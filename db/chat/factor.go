@@ -135,7 +135,7 @@ func (s *Store) asConfirmedSelf(ctx context.Context, actor Actor, password strin
 	if err != nil {
 		return err
 	}
-	err = s.asSelf(ctx, actor, func(ctx context.Context, t ownTx) error {
+	err = s.asSelfInSession(ctx, actor, func(ctx context.Context, t ownTx) error {
 		if t.row.PasswordHash != hash {
 			return notOwnPassword() // any more
 		}
@@ -199,7 +199,7 @@ func (s *Store) ResetFactorsUnasked(ctx context.Context, username string) (user 
 		if err := deleteFactors(ctx, q, row.ID); err != nil {
 			return err
 		}
-		if _, err := q.DeleteUserSessions(ctx, row.ID); err != nil {
+		if _, err := shutOut(ctx, q, row.ID); err != nil {
 			return err
 		}
 		return record(ctx, q, s.now(), Actor{}, deed{action: AuditResetFactors, subject: row.ID, detail: "on the command line"})

@@ -101,7 +101,7 @@ func (s *Store) FinishSignIn(ctx context.Context, token, code, ip string) (user 
 		if !right {
 			return record(ctx, q, s.now(), Actor{IP: ip}, deed{action: AuditFailFactor, subject: user.ID, detail: detailOf[kind]})
 		}
-		return s.finish(ctx, q, row.IDHash, Actor{user, ip}, usedAction[kind], detailOf[kind])
+		return s.finish(ctx, q, row.IDHash, Actor{User: user, IP: ip}, usedAction[kind], detailOf[kind])
 	})
 	if err == nil && !right {
 		err = s.wrongCode(ctx, row)

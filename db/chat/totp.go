@@ -98,7 +98,7 @@ func (s *Store) totpSetup(ctx context.Context, user User, secret []byte) (TOTPSe
 // recovery codes, which it never gives again. An Invalid error names the field code.
 func (s *Store) ConfirmTOTP(ctx context.Context, actor Actor, code string) (codes []string, _ error) {
 	fresh := newRecoveryCodes()
-	err := s.asSelf(ctx, actor, func(ctx context.Context, t ownTx) (err error) {
+	err := s.asSelfInSession(ctx, actor, func(ctx context.Context, t ownTx) (err error) {
 		if err := t.confirmTOTP(ctx, code); err != nil {
 			return err
 		}
