@@ -178,7 +178,9 @@ func TestSignInThatTookTooLong(t *testing.T) {
 func TestChangingThePasswordAsksAboutTokens(t *testing.T) {
 	w := newWorld(t)
 	alice := w.person("alice")
-	box := func(r *reply) *goquery.Selection { return r.doc().Find("form.fields input[type=checkbox][name=revoke_tokens]") }
+	box := func(r *reply) *goquery.Selection {
+		return r.doc().Find("form.fields input[type=checkbox][name=revoke_tokens]")
+	}
 	if box(alice.get("/account/password", asPage).want(200)).Length() != 0 {
 		t.Error("it asks about tokens where there are none")
 	}

@@ -142,6 +142,7 @@ func (s *Store) asConfirmedSelf(ctx context.Context, actor Actor, password strin
 		return f(ctx, t)
 	})
 	s.forgetFactors(actor.User.ID)
+	s.wakeMail()
 	return err
 }
 
@@ -160,7 +161,7 @@ func (t ownTx) removed(ctx context.Context, what string) error {
 			return err
 		}
 	}
-	return t.log(ctx, AuditRemoveFactor, what)
+	return t.announce(ctx, MailFactorRemoved, AuditRemoveFactor, what)
 }
 
 func (t ownTx) mayDoWithout(ctx context.Context) error {
@@ -175,10 +176,16 @@ func (t ownTx) mayDoWithout(ctx context.Context) error {
 // password alone then, and set up others where the place asks for it.
 func (s *Store) ResetFactors(ctx context.Context, actor Actor, username string) (Account, error) {
 	account, err := s.change(ctx, actor, username, func(ctx context.Context, c *change) error {
+		if err := c.isAnother(); err != nil {
+			return err
+		}
 		if err := deleteFactors(ctx, c.q, c.user.ID); err != nil {
 			return err
 		}
 		if err := c.endSessions(ctx); err != nil {
+			return err
+		}
+		if err := c.tell(ctx, MailFactorsReset); err != nil {
 			return err
 		}
 		return c.log(ctx, AuditResetFactors, c.user.ID)
@@ -202,8 +209,12 @@ func (s *Store) ResetFactorsUnasked(ctx context.Context, username string) (user 
 		if _, err := shutOut(ctx, q, row.ID); err != nil {
 			return err
 		}
+		if err := tell(ctx, q, s.now(), MailFactorsReset, row, ""); err != nil {
+			return err
+		}
 		return record(ctx, q, s.now(), Actor{}, deed{action: AuditResetFactors, subject: row.ID, detail: "on the command line"})
 	})
+	s.wakeMail()
 	return user, err
 }
 

@@ -54,6 +54,14 @@ func (s *Store) asSelfInSession(ctx context.Context, actor Actor, f func(context
 	})
 }
 
+// announce is log for what concerns how somebody signs in: they are told by mail too, since it may have been somebody else.
+func (t ownTx) announce(ctx context.Context, kind MailKind, action AuditAction, detail string) error {
+	if err := tell(ctx, t.q, t.at, kind, t.row, t.actor.IP); err != nil {
+		return err
+	}
+	return t.log(ctx, action, detail)
+}
+
 // log writes what somebody did to their own account.
 func (t ownTx) log(ctx context.Context, action AuditAction, detail string) error {
 	return record(ctx, t.q, t.at, t.actor, deed{action: action, subject: t.row.ID, detail: detail})

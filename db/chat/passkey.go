@@ -59,8 +59,9 @@ func (s *Store) AddPasskey(ctx context.Context, actor Actor, p Passkey) (_ Passk
 		if codes, err = t.firstCodes(ctx, fresh); err != nil {
 			return err
 		}
-		return t.log(ctx, AuditAddFactor, detailPasskey(p.Name))
+		return t.announce(ctx, MailFactorAdded, AuditAddFactor, detailPasskey(p.Name))
 	})
+	s.wakeMail()
 	s.forgetFactors(actor.User.ID)
 	return p, codes, err
 }

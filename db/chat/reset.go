@@ -76,6 +76,9 @@ type ResetLink struct {
 func (s *Store) MakeResetLink(ctx context.Context, actor Actor, username string) (ResetLink, error) {
 	made := ResetLink{Token: newLinkToken()}
 	account, err := s.change(ctx, actor, username, func(ctx context.Context, c *change) error {
+		if err := c.isAnother(); err != nil {
+			return err
+		}
 		if c.user.Disabled() {
 			return &Error{Kind: Invalid, Text: "This account is disabled, so nobody can choose a new password for it. Enable it first."}
 		}
@@ -156,7 +159,7 @@ func (s *Store) resetPassword(ctx context.Context, q *queries.Queries, link quer
 	if err != nil {
 		return err
 	}
-	if err := tell(ctx, q, at, MailPasswordChanged, user, actor.IP); err != nil {
+	if err := tell(ctx, q, at, MailPasswordReset, user, actor.IP); err != nil {
 		return err
 	}
 	return record(ctx, q, at, actor, deed{action: AuditResetPassword, subject: user.ID, detail: revokedTokens(tokens)})

@@ -162,6 +162,7 @@ func (s *Store) CreateToken(ctx context.Context, actor Actor, n NewToken) (secre
 	if err != nil {
 		return "", Token{}, err
 	}
+	s.wakeMail()
 	return secret, token, nil
 }
 
@@ -189,7 +190,7 @@ func (t ownTx) createToken(ctx context.Context, secret string, n Token) (Token, 
 		return Token{}, err
 	}
 	n.ID = uint64(id)
-	return n, t.log(ctx, AuditCreateToken, n.Name+": "+string(n.Scope))
+	return n, t.announce(ctx, MailTokenMade, AuditCreateToken, n.Name+": "+string(n.Scope))
 }
 
 // Tokens lists somebody's own access tokens, newest first, those that have expired too.

@@ -105,8 +105,9 @@ func (s *Store) ConfirmTOTP(ctx context.Context, actor Actor, code string) (code
 		if codes, err = t.firstCodes(ctx, fresh); err != nil {
 			return err
 		}
-		return t.log(ctx, AuditAddFactor, detailTOTP)
+		return t.announce(ctx, MailFactorAdded, AuditAddFactor, detailTOTP)
 	})
+	s.wakeMail()
 	s.forgetFactors(actor.User.ID)
 	return codes, err
 }
@@ -144,8 +145,10 @@ func (s *Store) RemoveTOTP(ctx context.Context, actor Actor, password string) er
 	})
 }
 
-// useTOTP takes a code for its time step, once. A wrong one counts.
-func useTOTP(ctx context.Context, q *queries.Queries, user uint64, code string, at time.Time) (right bool, _ error) {
+// useTOTP takes a code for its time step, once. A wrong one counts. With the last of the free ones the owner is told, once:
+// whoever gives codes has given the password.
+func useTOTP(ctx context.Context, q *queries.Queries, who Actor, code string, at time.Time) (right bool, _ error) {
+	user := who.User.ID
 	row, err := q.LockTOTP(ctx, user)
 	if noRow(err) {
 		return false, nil
@@ -161,7 +164,10 @@ func useTOTP(ctx context.Context, q *queries.Queries, user uint64, code string, 
 		n, err := q.UseTOTP(ctx, queries.UseTOTPParams{Step: step, UsedAt: nullTime(at), UserID: user})
 		return n == 1, err
 	}
-	return false, q.FailTOTP(ctx, queries.FailTOTPParams{FailedAt: nullTime(at), UserID: user})
+	if err := q.FailTOTP(ctx, queries.FailTOTPParams{FailedAt: nullTime(at), UserID: user}); err != nil || row.Failures+1 != freeFailures {
+		return false, err
+	}
+	return false, tellUser(ctx, q, at, MailCodesWrong, who.User, who.IP)
 }
 
 // matchTOTP gives the newest time step that the code is good for.
