@@ -46,6 +46,8 @@ var (
 	windowsOf = limit{Rule: throttle.Rule{Name: "window", Burst: 2 * maxWindows, Every: time.Second}, text: "You are opening windows faster than Parley takes them.", by: byPerson}
 	// Who asks for links on and on fills somebody's letter box (OWASP Forgot Password Cheat Sheet).
 	forgets = limit{Rule: throttle.Rule{Name: "forgot", Burst: 10, Every: time.Minute}, text: "Too many links were asked for from your network."}
+	// Each brings a mail to whoever has the address.
+	addresses = limit{Rule: throttle.Rule{Name: "address", Burst: 10, Every: 2 * time.Minute}, text: "Too many e-mail addresses were given for your account."}
 	// Each account costs a hash and a place in the directory; a class of people who sign up together stays below.
 	signUps = limit{Rule: throttle.Rule{Name: "signup", Burst: 60, Every: 30 * time.Second}, text: "Too many accounts are being made from your network."}
 	// Each question to a passkey of nobody known yet is two rows, for ten minutes.

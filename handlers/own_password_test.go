@@ -117,11 +117,24 @@ func TestChangingTheEmailAddress(t *testing.T) {
 		t.Error("the phone is out before anything was changed")
 	}
 	here.post("/account/email", asJSON, form("current_password", password, "email", "a@example.org")).want(200).
-		wantJSON(`{"username":"alice","display_name":"alice","photo":null,"email":"a@example.org","is_admin":false}`)
+		wantJSON(`{"username":"alice","display_name":"alice","photo":null,"email":null,"is_admin":false,"unconfirmed_email":"a@example.org"}`)
 	if phone.signedIn() || !here.signedIn() {
 		t.Error("the wrong sessions have ended")
 	}
-	here.get("/account/email", asPage).want(200).wantText(`value="a@example.org"`)
+	if doc := here.get("/account/email", asPage).want(200).doc(); !strings.Contains(doc.Find("#wanted + p").Text(), "a@example.org") {
+		t.Error("the page doesn't say what is to be confirmed")
+	}
+	here.post("/account/email/confirmation", asPage).want(422).wantText("A mail was sent in the last five minutes.")
+	here.post("/account/email/confirmation", asJSON).wantFields(422, "email")
+	w.clock.advance(6 * time.Minute)
+	w.deliver()
+	here.post("/account/email/confirmation", asPage).want(303).wantHeader("Location", "/account/email?done=again")
+	mail := w.deliver()
+	if len(mail) != 1 || mail[0].Kind != chat.MailConfirm || mail[0].To != "a@example.org" {
+		t.Fatalf("the mails are %+v", mail)
+	}
+	w.nobody().post("/email/confirm/"+mail[0].Token, asPage).want(303)
+	here.get("/account/email", asPage).want(200).wantText(`value="a@example.org"`).wantNoText("Not confirmed yet")
 	here.post("/account/email", asPage, form("current_password", password, "email", "")).want(303).wantHeader("Location", "/account/email?done=saved")
 	here.get("/account/email", asJSON).want(200).wantText(`"email":null`)
 }

@@ -58,6 +58,7 @@ func (s *Server) routes() {
 	a.Post("/account/password", s.changeOwnPassword)
 	a.Get("/account/email", s.showOwnEmail)
 	a.Post("/account/email", s.changeOwnEmail)
+	a.Post("/account/email/confirmation", s.confirmAgain)
 	a.Get("/account/devices", s.listDevices)
 	a.Post("/account/devices/end-others", s.endOtherDevices)
 	a.Post("/account/devices/:id/end", s.endDevice)

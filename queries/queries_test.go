@@ -371,6 +371,9 @@ var calls = map[string]call{
 	"UserByEmail": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return some(q.UserByEmail(ctx, text("bob")))
 	},
+	"ReleaseEmail": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.ReleaseEmail(ctx, queries.ReleaseEmailParams{EmailKey: text("ada"), Owner: 2}))
+	},
 	"SetEmailConfirmed": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return nothing(q.SetEmailConfirmed(ctx, queries.SetEmailConfirmedParams{EmailConfirmedAt: moment(now), ID: 1}))
 	},
