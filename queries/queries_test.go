@@ -665,6 +665,14 @@ var calls = map[string]call{
 	"CreateFormerUsername": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return nothing(q.CreateFormerUsername(ctx, queries.CreateFormerUsernameParams{NameHash: hash, UserID: 1}))
 	},
+	"CreateFormerLook": func(ctx context.Context, q *queries.Queries) (any, error) {
+		for range 2 {
+			if err := q.CreateFormerLook(ctx, queries.CreateFormerLookParams{NameHash: hash, UserID: 1}); err != nil {
+				return nil, err
+			}
+		}
+		return true, nil
+	},
 	"TombstoneKey": func(ctx context.Context, q *queries.Queries) (any, error) {
 		if err := q.CreateFormerUsername(ctx, queries.CreateFormerUsernameParams{NameHash: hash, UserID: 1}); err != nil {
 			return nil, err

@@ -119,6 +119,10 @@ func (t adminTx) bury(ctx context.Context, row queries.User, erase bool) error {
 	if err != nil {
 		return err
 	}
+	err = t.q.CreateFormerLook(ctx, queries.CreateFormerLookParams{NameHash: lookFingerprint(row.Username), UserID: row.ID})
+	if err != nil {
+		return err
+	}
 	err = t.q.BuryUser(ctx, queries.BuryUserParams{
 		Username: name, UsernameKey: usernameKey(name), DisplayName: DeletedName, SearchKey: searchKey(name, DeletedName),
 		PasswordHash: noSuchUserHash, At: nullTime(t.at), ID: row.ID,
@@ -140,6 +144,11 @@ func (t adminTx) bury(ctx context.Context, row queries.User, erase bool) error {
 func fingerprint(usernameKey []byte) []byte {
 	sum := sha256.Sum256(usernameKey)
 	return sum[:]
+}
+
+// lookFingerprint stands for what a username that is gone looked like. No username has a space, so this is the fingerprint of none.
+func lookFingerprint(username string) []byte {
+	return fingerprint(append([]byte("looks like "), skeletonKey(username)...))
 }
 
 // neverTaken refuses a username that a deleted account had. It is to be asked after the new row is written: whoever deletes

@@ -235,7 +235,7 @@ func TestWhoeverIsDeletedIsGone(t *testing.T) {
 	}
 	_, _, err := w.SendMessage(t.Context(), bob, chat.Draft{Recipient: stone, Body: "hello?"})
 	wantKind(t, err, chat.Invalid, "recipient")
-	for _, name := range []string{"alice.leaver", "Alice.LEAVER", "ａlice.leaver"} {
+	for _, name := range []string{"alice.leaver", "Alice.LEAVER", "ａlice.leaver", "álice.leaver", "al1ce.leaver"} { // also what looks like it
 		_, err := w.CreateUser(t.Context(), chat.NewUser{Username: name, Password: leaversPassword})
 		wantKind(t, err, chat.Invalid, "username")
 	}

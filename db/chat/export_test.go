@@ -28,7 +28,7 @@ var (
 const (
 	MaxHashesWaiting = maxHashesWaiting
 	MaxTold          = maxTold
-	SweepLimit       = 1000
+	SweepLimit       = sweepRows
 )
 
 // PackedCommonPasswords is how many octets they are in the program.

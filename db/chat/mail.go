@@ -186,14 +186,3 @@ func (s *Store) withMail(ctx context.Context, actor Actor, id uint64, action Aud
 
 // keepStuck is how long a mail that nobody tries any more is kept for admins to look at.
 const keepStuck = 30 * 24 * time.Hour
-
-// SweepMail deletes links that have expired and mail that has been stuck for a month, a bounded number a call, and says
-// how many.
-func (s *Store) SweepMail(ctx context.Context) (int64, error) {
-	links, err := s.q.DeleteExpiredLinks(ctx, s.now())
-	if err != nil {
-		return 0, fault(err, "")
-	}
-	mails, err := s.q.DeleteOldMails(ctx, s.now().Add(-keepStuck))
-	return links + mails, fault(err, "")
-}

@@ -1,7 +1,9 @@
 package chat_test
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"parley/db/chat"
 )
@@ -86,4 +88,32 @@ func TestAdminsDontSignThemselvesInAnew(t *testing.T) {
 	if _, err := w.EditUser(t.Context(), root, "root", chat.UserEdit{DisplayName: text("Ro Ot")}); err != nil {
 		t.Error(err)
 	}
+}
+
+// What is over is deleted, and nothing else: tokens are shown as expired for a month before.
+func TestSweepsOfWaysIn(t *testing.T) {
+	s := newSigner(t)
+	in := s.waysIn()
+	s.token(t, s.actor, "for ever", withPassword, func(n *chat.NewToken) { n.Days = chat.TokenForever })
+	sweep := func(what string, tokens, browsers, pending int) {
+		t.Helper()
+		for _, sweep := range []func(context.Context) (int64, error){s.SweepTokens, s.SweepSignIns} {
+			if _, err := sweep(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := [3]int{count(t, s.db, "SELECT COUNT(*) FROM tokens"), count(t, s.db, "SELECT COUNT(*) FROM known_browsers"), count(t, s.db, "SELECT COUNT(*) FROM totps")}; got != [3]int{tokens, browsers, pending} {
+			t.Errorf("%s: tokens, browsers and apps are %v", what, got)
+		}
+	}
+	sweep("at once", 2, 1, 1)
+	s.clock.move(11 * time.Minute)
+	sweep("after eleven minutes", 2, 1, 0)
+	s.clock.move(30 * 24 * time.Hour)
+	s.wantDoesNotHold(t, in.token)
+	sweep("once expired", 2, 1, 0)
+	s.clock.move(30 * 24 * time.Hour)
+	sweep("a month later", 1, 1, 0)
+	s.clock.move(chat.BrowserFor)
+	sweep("a year later", 1, 0, 0)
 }
