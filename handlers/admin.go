@@ -27,7 +27,14 @@ func (s *Server) adminHome(c *fiber.Ctx) error {
 }
 
 // actor is who is behind a request, as the rules and the audit log know them.
-func actor(c *fiber.Ctx) chat.Actor { return chat.Actor{User: viewer(c), IP: clientIP(c)} }
+func actor(c *fiber.Ctx) chat.Actor {
+	session := sessionOf(c)
+	a := chat.Actor{User: session.User, IP: clientIP(c)}
+	if session.Scope == "" {
+		a.Session = session.Hash
+	}
+	return a
+}
 
 // showsForm says whether an error is shown above the form that it is about, with what was typed still in it.
 func showsForm(c *fiber.Ctx, err error) bool {

@@ -128,7 +128,11 @@ func (s *Server) setUpTOTP(c *fiber.Ctx) error {
 	if err := parse(c, &form); err != nil {
 		return err
 	}
-	setup, err := s.Store.SetUpTOTP(c.UserContext(), actor(c), form.Password)
+	var setup chat.TOTPSetup
+	err := s.guessing(c, viewer(c).Username, func() (err error) {
+		setup, err = s.Store.SetUpTOTP(c.UserContext(), actor(c), form.Password)
+		return err
+	})
 	if err != nil {
 		return s.answerFactor(c, factorChange{form: views.FormTOTP}, err)
 	}
@@ -179,7 +183,7 @@ func (s *Server) removeTOTP(c *fiber.Ctx) error {
 	if err := parse(c, &form); err != nil {
 		return err
 	}
-	err := s.Store.RemoveTOTP(c.UserContext(), actor(c), form.Password)
+	err := s.guessing(c, viewer(c).Username, func() error { return s.Store.RemoveTOTP(c.UserContext(), actor(c), form.Password) })
 	return s.answerFactor(c, factorChange{form: views.FormRemoveTOTP, done: "totp-removed", status: http.StatusOK}, err)
 }
 
@@ -192,7 +196,7 @@ func (s *Server) removePasskey(c *fiber.Ctx) error {
 	if err := parse(c, &form); err != nil {
 		return err
 	}
-	err = s.Store.RemovePasskey(c.UserContext(), actor(c), id, form.Password)
+	err = s.guessing(c, viewer(c).Username, func() error { return s.Store.RemovePasskey(c.UserContext(), actor(c), id, form.Password) })
 	return s.answerFactor(c, factorChange{form: views.FormRemovePasskey(id), done: "passkey-removed", status: http.StatusOK}, err)
 }
 
@@ -201,6 +205,10 @@ func (s *Server) renewRecoveryCodes(c *fiber.Ctx) error {
 	if err := parse(c, &form); err != nil {
 		return err
 	}
-	codes, err := s.Store.RenewRecoveryCodes(c.UserContext(), actor(c), form.Password)
+	var codes []string
+	err := s.guessing(c, viewer(c).Username, func() (err error) {
+		codes, err = s.Store.RenewRecoveryCodes(c.UserContext(), actor(c), form.Password)
+		return err
+	})
 	return s.answerFactor(c, factorChange{form: views.FormRecoveryCodes, done: "codes", status: http.StatusOK, codes: codes}, err)
 }

@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -20,7 +19,7 @@ type limit struct {
 	by   func(*fiber.Ctx) string // whom it counts for, where throttled guards a route with it
 }
 
-const tooManyGuesses = "Too many passwords were tried."
+const tooManyGuesses = "Too many passwords or codes were tried."
 
 // What can be guessed at. Only failures count. OWASP ASVS 5.0, 6.3.1 and 6.1.1, want guessing limited without letting
 // anybody lock an owner out; ASVS 4.0.3, 2.2.1, and NIST SP 800-63B-4, 3.2.2, allow 100 failures on an account, the former
@@ -46,7 +45,9 @@ var (
 	searches  = limit{Rule: throttle.Rule{Name: "search", Burst: 60, Every: 200 * time.Millisecond}, text: "You are searching faster than Parley looks.", by: byPerson}
 	windowsOf = limit{Rule: throttle.Rule{Name: "window", Burst: 2 * maxWindows, Every: time.Second}, text: "You are opening windows faster than Parley takes them.", by: byPerson}
 	// Who asks for links on and on fills somebody's letter box (OWASP Forgot Password Cheat Sheet).
-	forgets = limit{Rule: throttle.Rule{Name: "forgot", Burst: 10, Every: time.Minute}, text: "Too many links were asked for from your network.", by: byNetwork}
+	forgets = limit{Rule: throttle.Rule{Name: "forgot", Burst: 10, Every: time.Minute}, text: "Too many links were asked for from your network."}
+	// Each brings a mail to whoever has the address.
+	addresses = limit{Rule: throttle.Rule{Name: "address", Burst: 10, Every: 2 * time.Minute}, text: "Too many e-mail addresses were given for your account."}
 	// Each account costs a hash and a place in the directory; a class of people who sign up together stays below.
 	signUps = limit{Rule: throttle.Rule{Name: "signup", Burst: 60, Every: 30 * time.Second}, text: "Too many accounts are being made from your network."}
 	// Each stands in a list that people read to its end.
@@ -56,6 +57,8 @@ var (
 	photos = limit{Rule: throttle.Rule{Name: "photo", Burst: 20, Every: 30 * time.Second}, text: "You are sending photos faster than Parley takes them.", by: byPerson}
 	// All that somebody has is read and packed for each: nobody needs it more than now and then.
 	downloads = limit{Rule: throttle.Rule{Name: "export", Burst: 5, Every: 10 * time.Minute}, text: "You have downloaded your data several times just now.", by: byPerson}
+	// Each question to a passkey of nobody known yet is two rows, for ten minutes.
+	asks = limit{Rule: throttle.Rule{Name: "passkey", Burst: 60, Every: time.Second}, text: "Too many passkeys are being asked for from your network.", by: byNetwork}
 	// Everybody behind one proxy or in one building comes back at once when Parley restarts.
 	windowsFrom = limit{Rule: throttle.Rule{Name: "window-address", Burst: 5000, Every: 10 * time.Millisecond}, text: "Too many windows are being opened from your network.", by: byNetwork}
 )
@@ -104,14 +107,14 @@ type claim struct {
 	key string
 }
 
-// guessing has somebody try a secret of an account, unless too many tries have failed. try says that this one has by an
-// error of kind Denied, or by one about the field current_password; anything else doesn't count. The try counts before it is made, so
-// that however many come at the same time, no more are let in.
+// guessing has somebody try a secret of an account, unless too many tries have failed: passwords and the codes of second
+// factors alike. try says that this one has by an error that chat.GuessedWrong knows; anything else doesn't count. The try
+// counts before it is made, so that however many come at the same time, no more are let in.
 func (s *Server) guessing(c *fiber.Ctx, username string, try func() error) error {
 	claims, err := s.claimGuess(c, username)
 	if err == nil {
 		err = try()
-		if guessedWrong(err) {
+		if chat.GuessedWrong(err) {
 			return err
 		}
 	}
@@ -119,11 +122,6 @@ func (s *Server) guessing(c *fiber.Ctx, username string, try func() error) error
 		s.Throttle.Give(c.UserContext(), taken.Rule, taken.key)
 	}
 	return err
-}
-
-func guessedWrong(err error) bool {
-	rule, ok := errors.AsType[*chat.Error](err)
-	return ok && (rule.Kind == chat.Denied || rule.Fields["current_password"] != nil)
 }
 
 // claimGuess takes every count that a guess needs. With an error come those that were taken before it.
@@ -160,13 +158,13 @@ func (s *Server) guessLimits(c *fiber.Ctx, username string) (wanted, taken []cla
 // browserCookie is the name of the cookie by which a browser is known.
 func (s *Server) browserCookie() string { return s.sessions.name + "-browser" }
 
-// rememberBrowser gives the browser that somebody has just signed in in a cookie by which it is known from now on. Where
-// that fails, the sign-in is none the worse. A program uses access tokens.
-func (s *Server) rememberBrowser(c *fiber.Ctx, w cookieWriter, user chat.User) {
+// rememberBrowser gives the browser that somebody has just signed in in a cookie by which it is known from now on, that
+// from before if there was one. Where that fails, the sign-in is none the worse. A program uses access tokens.
+func (s *Server) rememberBrowser(c *fiber.Ctx, w cookieWriter, user chat.User, before string) {
 	if shapeOf(c) == program {
 		return
 	}
-	cookie, err := s.Store.RememberBrowser(c.UserContext(), user, c.Cookies(s.browserCookie()))
+	cookie, err := s.Store.RememberBrowser(c.UserContext(), user, before)
 	if err != nil {
 		s.Logger.Warn("A browser that somebody has signed in in can't be remembered.", "request", requestIDOf(c), "error", err)
 		return

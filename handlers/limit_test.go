@@ -46,12 +46,12 @@ func TestGuessesAreThrottled(t *testing.T) {
 		w.nobody().post("/login", asJSON, credentials([]string{"alice", "ALICE", "Alice"}[i%3], "wrong horse"), home).wantProblem(401)
 	}
 	p := w.nobody().post("/login", asJSON, wrong, home).wantThrottled(50*time.Second, time.Minute).wantProblem(429)
-	if !strings.HasPrefix(p.Detail, "Too many passwords were tried. Try again in ") {
+	if !strings.HasPrefix(p.Detail, "Too many passwords or codes were tried. Try again in ") {
 		t.Errorf("it says %s", p.Detail)
 	}
 	doc := w.nobody().post("/login", asPage, credentials("alice", password, "next", "/users"), home).wantThrottled(50*time.Second, time.Minute).doc()
 	if doc.Find("input[name=username]").AttrOr("value", "") != "alice" || doc.Find("input[name=next]").AttrOr("value", "") != "/users" || doc.Find("input[name=password][value]").Length() > 0 ||
-		!strings.Contains(doc.Find("[role=alert]").Text(), "Too many passwords were tried.") {
+		!strings.Contains(doc.Find("[role=alert]").Text(), "Too many passwords or codes were tried.") {
 		t.Error("the form forgot what was typed, or says nothing")
 	}
 	w.nobody().post("/login", asPage, credentials("bob", password), home).want(303)                           // another account
@@ -440,4 +440,53 @@ func TestLimits(t *testing.T) {
 			t.Errorf("%s is %s, want %s", wait, got, words)
 		}
 	}
+}
+
+// Whoever knows the password can't guess the code: five tries an account and address, however many sign-ins they are spread
+// over, and then one a minute. What is refused says so on the page where the code is given, and takes a code again later.
+func TestGuessingCodesIsThrottled(t *testing.T) {
+	w := newWorld(t, limited)
+	_, codes := w.person("alice").hasApp()
+	there := from("192.0.2.1")
+	b := w.browser()
+	for range 4 {
+		b.post("/login", asPage, credentials("alice", password), there).want(303)
+		b.post("/login/factor", asPage, form("code", "000000"), there).want(422)
+	}
+	b.post("/login", asPage, credentials("alice", password), there).want(303)
+	b.post("/login/factor", asJSON, form("code", "00"), there).wantFields(422, "code")
+	b.post("/login/factor", asJSON, form("code", codes[0]), there).wantThrottled(50*time.Second, time.Minute).wantProblem(429)
+	doc := b.post("/login/factor", asPage, form("code", codes[0], "next", "/users"), there).wantThrottled(50*time.Second, time.Minute).doc()
+	if doc.Find("input[name=code]").Length() != 1 || doc.Find("input[name=next]").AttrOr("value", "") != "/users" || !strings.Contains(doc.Find("[role=alert]").Text(), "codes were tried") {
+		t.Error("the page can't be used again, or says nothing")
+	}
+	w.nobody().post("/login", asPage, credentials("alice", password), there).want(429) // they are counted together
+	b.post("/login/factor", asPage, form("code", codes[0]), from("192.0.2.2")).want(303)
+}
+
+// Nor can somebody at an open page find the password out by the forms of second factors.
+func TestGuessingByFactorForms(t *testing.T) {
+	for path, ask := range map[string]option{
+		"/account/factors/totp": asPage, "/account/factors/totp/remove": asPage, "/account/factors/passkeys/1/remove": asPage,
+		"/account/factors/recovery-codes": asPage, "/account/factors/passkeys/options": asJSON,
+	} {
+		w := newWorld(t, limited, baseURL("https://chat.example"))
+		alice := w.person("alice")
+		for range 5 {
+			alice.post(path, ask, form("password", "wrong horse")).want(422)
+		}
+		r := alice.post(path, ask, form("password", password)).wantThrottled(50*time.Second, time.Minute)
+		if ask != nil && path != "/account/factors/passkeys/options" && r.doc().Find("[role=alert]").Length() == 0 {
+			t.Errorf("%s: the page says nothing", path)
+		}
+	}
+}
+
+func TestAskingPasskeysIsThrottled(t *testing.T) {
+	slowly(t, &asks, 2, time.Minute)
+	w := newWorld(t, limited, baseURL("https://chat.example"))
+	for range 2 {
+		w.nobody().post("/login/passkey", asJSON, form()).want(200)
+	}
+	w.nobody().post("/login/passkey", asJSON, form()).wantThrottled(50*time.Second, time.Minute).wantProblem(429)
 }

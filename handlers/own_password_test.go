@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/PuerkitoBio/goquery"
+
 	"parley/db/chat"
 	"parley/handlers/hub"
 )
@@ -46,7 +48,7 @@ func TestChangingThePasswordEndsOtherSessions(t *testing.T) {
 		}
 		bobWindow.want(bob.canary())
 		cookie := r.sessionCookie()
-		if cookie == nil || cookie.Value == here.token || !cookie.HttpOnly || cookie.MaxAge <= 0 || len(r.cookies) != 1 {
+		if cookie == nil || cookie.Value == here.token || !cookie.HttpOnly || cookie.MaxAge <= 0 || (r.browserCookieOf() == nil) != (s.shape == program) {
 			t.Fatalf("%s: the cookies are %+v", s.name, r.cookies)
 		}
 		if stale.signedIn() || phone.signedIn() {
@@ -115,11 +117,24 @@ func TestChangingTheEmailAddress(t *testing.T) {
 		t.Error("the phone is out before anything was changed")
 	}
 	here.post("/account/email", asJSON, form("current_password", password, "email", "a@example.org")).want(200).
-		wantJSON(`{"username":"alice","display_name":"alice","photo":null,"email":"a@example.org","is_admin":false}`)
+		wantJSON(`{"username":"alice","display_name":"alice","photo":null,"email":null,"is_admin":false,"unconfirmed_email":"a@example.org"}`)
 	if phone.signedIn() || !here.signedIn() {
 		t.Error("the wrong sessions have ended")
 	}
-	here.get("/account/email", asPage).want(200).wantText(`value="a@example.org"`)
+	if doc := here.get("/account/email", asPage).want(200).doc(); !strings.Contains(doc.Find("#wanted + p").Text(), "a@example.org") {
+		t.Error("the page doesn't say what is to be confirmed")
+	}
+	here.post("/account/email/confirmation", asPage).want(422).wantText("A mail was sent in the last five minutes.")
+	here.post("/account/email/confirmation", asJSON).wantFields(422, "email")
+	w.clock.advance(6 * time.Minute)
+	w.deliver()
+	here.post("/account/email/confirmation", asPage).want(303).wantHeader("Location", "/account/email?done=again")
+	mail := w.deliver()
+	if len(mail) != 1 || mail[0].Kind != chat.MailConfirm || mail[0].To != "a@example.org" {
+		t.Fatalf("the mails are %+v", mail)
+	}
+	w.nobody().post("/email/confirm/"+mail[0].Token, asPage).want(303)
+	here.get("/account/email", asPage).want(200).wantText(`value="a@example.org"`).wantNoText("Not confirmed yet")
 	here.post("/account/email", asPage, form("current_password", password, "email", "")).want(303).wantHeader("Location", "/account/email?done=saved")
 	here.get("/account/email", asJSON).want(200).wantText(`"email":null`)
 }
@@ -170,4 +185,27 @@ func TestSignInThatTookTooLong(t *testing.T) {
 	if doc.Find("input[name=username]").AttrOr("value", "") != "alice" || doc.Find("input[name=next]").AttrOr("value", "") != "/users" || doc.Find("[role=alert]").Text() == "" {
 		t.Error("the form forgot what was typed, or says nothing")
 	}
+}
+
+// Access tokens are asked about where there are any, and what was chosen is still chosen where something was refused.
+func TestChangingThePasswordAsksAboutTokens(t *testing.T) {
+	w := newWorld(t)
+	alice := w.person("alice")
+	box := func(r *reply) *goquery.Selection {
+		return r.doc().Find("form.fields input[type=checkbox][name=revoke_tokens]")
+	}
+	if box(alice.get("/account/password", asPage).want(200)).Length() != 0 {
+		t.Error("it asks about tokens where there are none")
+	}
+	secret, _ := alice.tokenOf("bot", chat.ScopeRead)
+	if b := box(alice.get("/account/password", asPage).want(200)); b.Length() != 1 || b.Is("[checked]") {
+		t.Error("it doesn't ask about tokens, or has an answer of its own")
+	}
+	refused := alice.post("/account/password", asPage, form("current_password", "wrong horse", "password", another, "revoke_tokens", "on")).want(422)
+	if !box(refused).Is("[checked]") {
+		t.Error("what was chosen is forgotten")
+	}
+	w.nobody().get("/users", underToken(secret)).want(200)
+	alice.post("/account/password", asJSON, form("current_password", password, "password", another, "revoke_tokens", "true")).want(204)
+	w.nobody().get("/users", underToken(secret)).want(401)
 }

@@ -83,7 +83,8 @@ func (s *Server) askNewPasskey(c *fiber.Ctx) error {
 	if !ok {
 		return noPasskeysHere()
 	}
-	if err := s.Store.ConfirmPassword(c.UserContext(), actor(c), form.Password); err != nil {
+	err := s.guessing(c, viewer(c).Username, func() error { return s.Store.ConfirmPassword(c.UserContext(), actor(c), form.Password) })
+	if err != nil {
 		return err
 	}
 	factors, err := s.Store.Factors(c.UserContext(), actor(c))

@@ -110,6 +110,7 @@ func table(message string) []entry {
 		{"GET", "/account/password", "", nil, all(200), all(200), mustSignIn("/account/password")},
 		{"POST", "/account/password", "", form("password", "short"), all(422), all(422), mustSignIn("")},
 		{"GET", "/account/email", "", nil, all(200), all(200), mustSignIn("/account/email")},
+		{"POST", "/account/email/confirmation", "", nil, all(422), all(422), mustSignIn("")},
 		{"POST", "/account/email", "", form("email", "nobody"), all(422), all(422), mustSignIn("")},
 		{"GET", "/account/devices", "", nil, all(200), all(200), mustSignIn("/account/devices")},
 		{"POST", "/account/devices/end-others", "", form(), others, others, mustSignIn("")},

@@ -269,7 +269,7 @@ func (s *Server) openSession(c *fiber.Ctx, user chat.User, next string) error {
 			return err
 		}
 	}
-	s.rememberBrowser(c, started, user)
+	s.rememberBrowser(c, started, user, c.Cookies(s.browserCookie()))
 	started.send(c)
 	if shapeOf(c) == program {
 		return c.JSON(userJSON(user))

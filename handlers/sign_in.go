@@ -70,11 +70,10 @@ func or(err, otherwise error) error {
 
 // refuseSignIn shows what went wrong on the page where it can be tried again.
 func (s *Server) refuseSignIn(c *fiber.Ctx, signIn chat.SignIn, err error, next string) error {
-	kind := chat.KindOf(err)
-	if shapeOf(c) != page || kind != chat.Denied && kind != chat.Invalid && kind != chat.Unavailable {
+	if shapeOf(c) != page || chat.KindOf(err) != chat.Denied && !showsForm(c, err) {
 		return err
 	}
-	p := problemOf(c, err)
+	p := s.noted(c, err)
 	c.Status(p.Status)
 	if signIn.User.ID == 0 {
 		return s.renderLogin(c, views.Login{Next: next, Error: p.Detail})
@@ -108,12 +107,25 @@ func (s *Server) finishSignIn(c *fiber.Ctx) error {
 	return nil
 }
 
-func (s *Server) finishBy(c *fiber.Ctx, token, code, credential string) (chat.User, chat.FactorKind, error) {
+func (s *Server) finishBy(c *fiber.Ctx, token, code, credential string) (user chat.User, kind chat.FactorKind, err error) {
 	if credential == "" {
-		return s.Store.FinishSignIn(c.UserContext(), token, code, clientIP(c))
+		return s.finishByCode(c, token, code)
 	}
-	user, err := s.finishByPasskey(c, token, credential)
+	user, err = s.finishByPasskey(c, token, credential)
 	return user, chat.FactorPasskey, err
+}
+
+// finishByCode counts a wrong code as a wrong password of the same account: who has the one mustn't guess the other.
+func (s *Server) finishByCode(c *fiber.Ctx, token, code string) (user chat.User, kind chat.FactorKind, err error) {
+	signIn, err := s.Store.SignInByToken(c.UserContext(), token)
+	if err != nil {
+		return user, kind, err
+	}
+	err = s.guessing(c, signIn.User.Username, func() (err error) {
+		user, kind, err = s.Store.FinishSignIn(c.UserContext(), token, code, clientIP(c))
+		return err
+	})
+	return user, kind, err
 }
 
 func (s *Server) finishByPasskey(c *fiber.Ctx, token, credential string) (chat.User, error) {

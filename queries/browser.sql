@@ -12,3 +12,6 @@ DELETE FROM known_browsers WHERE user_id = ? AND hash = ?;
 
 -- name: DeleteUserBrowsers :exec
 DELETE FROM known_browsers WHERE user_id = ?;
+
+-- name: DeleteOldBrowsers :execrows
+DELETE FROM known_browsers WHERE seen_at <= ? LIMIT 1000;

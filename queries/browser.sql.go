@@ -40,6 +40,18 @@ func (q *Queries) DeleteBrowser(ctx context.Context, arg DeleteBrowserParams) er
 	return err
 }
 
+const DeleteOldBrowsers = `-- name: DeleteOldBrowsers :execrows
+DELETE FROM known_browsers WHERE seen_at <= ? LIMIT 1000
+`
+
+func (q *Queries) DeleteOldBrowsers(ctx context.Context, seenAt time.Time) (int64, error) {
+	result, err := q.db.ExecContext(ctx, DeleteOldBrowsers, seenAt)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const DeleteUserBrowsers = `-- name: DeleteUserBrowsers :exec
 DELETE FROM known_browsers WHERE user_id = ?
 `

@@ -7,6 +7,10 @@ WHERE id = ?;
 -- name: CreateFormerUsername :exec
 INSERT INTO former_usernames (name_hash, user_id) VALUES (?, ?);
 
+-- name: CreateFormerLook :exec
+-- Several names of the same look may be gone.
+INSERT INTO former_usernames (name_hash, user_id) VALUES (?, ?) ON DUPLICATE KEY UPDATE user_id = user_id;
+
 -- name: TombstoneKey :one
 SELECT u.username_key FROM former_usernames f JOIN users u ON u.id = f.user_id WHERE f.name_hash = ?;
 

@@ -150,6 +150,21 @@ func (q *Queries) CreateDeletion(ctx context.Context, arg CreateDeletionParams) 
 	return err
 }
 
+const CreateFormerLook = `-- name: CreateFormerLook :exec
+INSERT INTO former_usernames (name_hash, user_id) VALUES (?, ?) ON DUPLICATE KEY UPDATE user_id = user_id
+`
+
+type CreateFormerLookParams struct {
+	NameHash []byte
+	UserID   uint64
+}
+
+// Several names of the same look may be gone.
+func (q *Queries) CreateFormerLook(ctx context.Context, arg CreateFormerLookParams) error {
+	_, err := q.db.ExecContext(ctx, CreateFormerLook, arg.NameHash, arg.UserID)
+	return err
+}
+
 const CreateFormerUsername = `-- name: CreateFormerUsername :exec
 INSERT INTO former_usernames (name_hash, user_id) VALUES (?, ?)
 `

@@ -389,6 +389,9 @@ var calls = map[string]call{
 	"UserByEmail": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return some(q.UserByEmail(ctx, text("bob")))
 	},
+	"ReleaseEmail": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.ReleaseEmail(ctx, queries.ReleaseEmailParams{EmailKey: text("ada"), Owner: 2}))
+	},
 	"SetEmailConfirmed": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return nothing(q.SetEmailConfirmed(ctx, queries.SetEmailConfirmedParams{EmailConfirmedAt: moment(now), ID: 1}))
 	},
@@ -729,6 +732,14 @@ var calls = map[string]call{
 	},
 	"CreateFormerUsername": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return nothing(q.CreateFormerUsername(ctx, queries.CreateFormerUsernameParams{NameHash: hash, UserID: 1}))
+	},
+	"CreateFormerLook": func(ctx context.Context, q *queries.Queries) (any, error) {
+		for range 2 {
+			if err := q.CreateFormerLook(ctx, queries.CreateFormerLookParams{NameHash: hash, UserID: 1}); err != nil {
+				return nil, err
+			}
+		}
+		return true, nil
 	},
 	"TombstoneKey": func(ctx context.Context, q *queries.Queries) (any, error) {
 		if err := q.CreateFormerUsername(ctx, queries.CreateFormerUsernameParams{NameHash: hash, UserID: 1}); err != nil {

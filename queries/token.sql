@@ -18,3 +18,6 @@ DELETE FROM tokens WHERE id = ? AND user_id = ?;
 
 -- name: DeleteUserTokens :execrows
 DELETE FROM tokens WHERE user_id = ?;
+
+-- name: DeleteExpiredTokens :execrows
+DELETE FROM tokens WHERE expires_at <= ? LIMIT 1000;

@@ -40,6 +40,18 @@ func (q *Queries) CreateToken(ctx context.Context, arg CreateTokenParams) (int64
 	return result.LastInsertId()
 }
 
+const DeleteExpiredTokens = `-- name: DeleteExpiredTokens :execrows
+DELETE FROM tokens WHERE expires_at <= ? LIMIT 1000
+`
+
+func (q *Queries) DeleteExpiredTokens(ctx context.Context, expiresAt sql.NullTime) (int64, error) {
+	result, err := q.db.ExecContext(ctx, DeleteExpiredTokens, expiresAt)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const DeleteToken = `-- name: DeleteToken :execrows
 DELETE FROM tokens WHERE id = ? AND user_id = ?
 `

@@ -53,6 +53,16 @@ func init() {
 	calls["DeleteBrowser"] = with(func(ctx context.Context, q *queries.Queries) (any, error) {
 		return nothing(q.DeleteBrowser(ctx, queries.DeleteBrowserParams{UserID: 1, Hash: hash}))
 	})
+	calls["DeleteExpiredTokens"] = on(func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.DeleteExpiredTokens(ctx, moment(soon)))
+	})
+	calls["DeleteOldBrowsers"] = with(func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.DeleteOldBrowsers(ctx, now)) })
+	calls["DeletePendingTOTPs"] = func(ctx context.Context, q *queries.Queries) (any, error) {
+		if err := q.PutTOTP(ctx, queries.PutTOTPParams{UserID: 1, Secret: key, CreatedAt: now}); err != nil {
+			return nil, err
+		}
+		return some(q.DeletePendingTOTPs(ctx, now))
+	}
 	calls["DeleteUserBrowsers"] = with(func(ctx context.Context, q *queries.Queries) (any, error) {
 		return nothing(q.DeleteUserBrowsers(ctx, 1))
 	})

@@ -22,3 +22,6 @@ UPDATE totps SET failures = failures + 1, failed_at = ? WHERE user_id = ? AND co
 
 -- name: DeleteTOTP :execrows
 DELETE FROM totps WHERE user_id = ? AND confirmed = ?;
+
+-- name: DeletePendingTOTPs :execrows
+DELETE FROM totps WHERE confirmed = FALSE AND created_at <= ? LIMIT 1000;

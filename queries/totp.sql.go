@@ -28,6 +28,18 @@ func (q *Queries) ConfirmTOTP(ctx context.Context, arg ConfirmTOTPParams) (int64
 	return result.RowsAffected()
 }
 
+const DeletePendingTOTPs = `-- name: DeletePendingTOTPs :execrows
+DELETE FROM totps WHERE confirmed = FALSE AND created_at <= ? LIMIT 1000
+`
+
+func (q *Queries) DeletePendingTOTPs(ctx context.Context, createdAt time.Time) (int64, error) {
+	result, err := q.db.ExecContext(ctx, DeletePendingTOTPs, createdAt)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const DeleteTOTP = `-- name: DeleteTOTP :execrows
 DELETE FROM totps WHERE user_id = ? AND confirmed = ?
 `

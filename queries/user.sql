@@ -69,3 +69,7 @@ SELECT * FROM users WHERE email_key = ?;
 
 -- name: SetEmailConfirmed :exec
 UPDATE users SET email_confirmed_at = ? WHERE id = ?;
+
+-- name: ReleaseEmail :exec
+-- Takes an address from whoever never confirmed it.
+UPDATE users SET email = NULL, email_key = NULL WHERE email_key = ? AND email_confirmed_at IS NULL AND id <> sqlc.arg(owner);

@@ -263,6 +263,21 @@ func (q *Queries) LockUserByID(ctx context.Context, id uint64) (User, error) {
 	return i, err
 }
 
+const ReleaseEmail = `-- name: ReleaseEmail :exec
+UPDATE users SET email = NULL, email_key = NULL WHERE email_key = ? AND email_confirmed_at IS NULL AND id <> ?
+`
+
+type ReleaseEmailParams struct {
+	EmailKey sql.NullString
+	Owner    uint64
+}
+
+// Takes an address from whoever never confirmed it.
+func (q *Queries) ReleaseEmail(ctx context.Context, arg ReleaseEmailParams) error {
+	_, err := q.db.ExecContext(ctx, ReleaseEmail, arg.EmailKey, arg.Owner)
+	return err
+}
+
 const ReplacePassword = `-- name: ReplacePassword :execrows
 UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?
 `

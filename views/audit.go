@@ -53,6 +53,7 @@ var activityWords = map[chat.AuditAction]string{
 
 	chat.AuditChangePassword: "chose a new password",
 	chat.AuditChangeEmail:    "changed your e-mail address",
+	chat.AuditWantEmail:      "asked for another e-mail address, which waits to be confirmed",
 	chat.AuditWrongPassword:  "gave a wrong password to change your account",
 	chat.AuditEndSession:     "ended one of your sessions",
 	chat.AuditEndOthers:      "ended all your other sessions",

@@ -8,11 +8,16 @@ package views
 import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
-import "parley/db/chat"
+import (
+	"fmt"
+	"parley/db/chat"
+)
 
 // OwnPassword is the form that changes one's own password.
 type OwnPassword struct {
 	User   chat.User
+	Tokens int  // how many access tokens hold
+	Revoke bool // they are to be revoked too, as was chosen
 	Done   bool
 	Error  string // about the whole form
 	Errors map[string][]string
@@ -22,7 +27,18 @@ func (p OwnPassword) doneText() string {
 	if !p.Done || p.Error != "" {
 		return ""
 	}
-	return "You have a new password. All your other sessions have ended."
+	return "You have a new password. All your other sessions have ended. " + tokensLeft(p.Tokens)
+}
+
+func tokensLeft(n int) string {
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return "1 access token still holds: see Access tokens."
+	default:
+		return fmt.Sprintf("%d access tokens still hold: see Access tokens.", n)
+	}
 }
 
 // OwnPasswordForm changes one's own password.
@@ -78,7 +94,7 @@ func OwnPasswordForm(p OwnPassword) templ.Component {
 			var templ_7745c5c3_Var3 templ.SafeURL
 			templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinURLErrs(accountPasswordURL)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/own_password.templ`, Line: 25, Col: 64}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/own_password.templ`, Line: 41, Col: 64}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var3))
 			if templ_7745c5c3_Err != nil {
@@ -100,7 +116,23 @@ func OwnPasswordForm(p OwnPassword) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "<p class=\"hint\">You stay signed in here, and are signed out everywhere else.</p><p class=\"actions\"><button class=\"primary\">Change the password</button></p></form>")
+			if p.Tokens > 0 {
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "<div class=\"field\"><label><input type=\"checkbox\" name=\"revoke_tokens\"")
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				if p.Revoke {
+					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, " checked")
+					if templ_7745c5c3_Err != nil {
+						return templ_7745c5c3_Err
+					}
+				}
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, " aria-describedby=\"revoke-hint\"> Also revoke my access tokens</label><p class=\"hint\" id=\"revoke-hint\">Otherwise programs that use them go on. Revoke them if somebody else may know your password.</p></div>")
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+			}
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "<p class=\"hint\">You stay signed in here, and are signed out everywhere else.</p><p class=\"actions\"><button class=\"primary\">Change the password</button></p></form>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -517,7 +517,7 @@ func tokenForm(l TokenList) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = textField(formField{Name: "current_password", Label: "Your password", Type: "password", Hint: "Once more, in case somebody else sits at your open page.", Autocomplete: "current-password", Required: true, Errors: l.Errors["current_password"]}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = passwordField(formField{Name: "current_password", Label: "Your password", Hint: "Once more, in case somebody else sits at your open page.", Autocomplete: currentPassword, Required: true, Errors: l.Errors["current_password"]}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

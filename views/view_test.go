@@ -400,3 +400,17 @@ func (w *failingWriter) Write(p []byte) (int, error) {
 	w.left -= len(p)
 	return len(p), nil
 }
+
+// Each mail that tells of something says whose account it is about, and the admins' list calls it something.
+func TestEveryMailHasWords(t *testing.T) {
+	for kind := range letters {
+		l := letter(chat.Mail{Kind: kind, User: chat.User{Username: "alice"}, Place: "Here", Token: "t", QueuedAt: time.Unix(0, 0), IP: "192.0.2.1"}, "https://chat.example")
+		text := l.Subject + l.Text()
+		if !strings.HasPrefix(l.Subject, "Here: ") || strings.Contains(text, "ACCOUNT") || strings.Contains(text, "alice") == (kind == chat.MailDeleted) || mailKinds[kind] == "" {
+			t.Errorf("%s: %q: %s", kind, mailKinds[kind], text)
+		}
+	}
+	if len(letters) != 15 {
+		t.Errorf("there are %d kinds of mail", len(letters))
+	}
+}

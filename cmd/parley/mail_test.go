@@ -172,7 +172,7 @@ func TestForgottenPasswordFromEndToEnd(t *testing.T) {
 		chromedp.WaitVisible(`#conversations`),
 	)
 	next(t, "a second mail", box.talking) <- true
-	if text := next(t, "its text", box.came); !strings.Contains(text, "your password was changed") {
+	if text := next(t, "its text", box.came); !strings.Contains(text, "your password was reset") {
 		t.Errorf("the owner is told\n%s", text)
 	}
 	if err := r.stop(); err != nil || strings.Contains(r.log.String(), strings.TrimPrefix(link[1], "/password/reset/")) {

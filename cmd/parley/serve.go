@@ -183,7 +183,8 @@ func (p *program) sweep(ctx context.Context, store *chat.Store) {
 func (p *program) sweepOnce(ctx context.Context, store *chat.Store) {
 	for what, sweep := range map[string]func(context.Context) (int64, error){
 		"expired sessions": store.SweepSessions, "sign-ins that were never finished": store.SweepSignIns, "old mail and links": store.SweepMail,
-		"old events of the audit log": p.sweepAudit(store),
+		"expired tokens and browsers long unseen": store.SweepTokens,
+		"old events of the audit log":             p.sweepAudit(store),
 	} {
 		if n, err := sweep(ctx); err != nil {
 			p.log.Warn("Something that is over could not be deleted; the next sweep tries again.", "what", what, "error", err)

@@ -11,8 +11,9 @@ import (
 // Actor is who acts, and the IP address that they act from. Every method for admins takes one and answers anybody who
 // isn't an admin now, whatever User says, with NotFound.
 type Actor struct {
-	User User
-	IP   string
+	User    User
+	IP      string
+	Session []byte // the Hash of the Session that they act in; nil where they act in none, or under an access token
 }
 
 // nothingHere is what somebody reads who isn't an admin: just what a page says that doesn't exist.

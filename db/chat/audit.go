@@ -33,6 +33,7 @@ const (
 
 	AuditChangePassword AuditAction = "own.password" // what somebody did to their own account, from here on
 	AuditChangeEmail    AuditAction = "own.email"
+	AuditWantEmail      AuditAction = "own.want_email" // another is theirs once it is confirmed
 	AuditWrongPassword  AuditAction = "own.wrong_password"
 	AuditEndSession     AuditAction = "own.end_session"
 	AuditEndOthers      AuditAction = "own.end_other_sessions"

@@ -26,18 +26,3 @@ func (s *Store) TakeCeremony(ctx context.Context, owner []byte) (state []byte, _
 	}
 	return state, err
 }
-
-// SweepSignIns deletes the sign-ins and ceremonies whose time is over, and says how many.
-func (s *Store) SweepSignIns(ctx context.Context) (swept int64, _ error) {
-	for {
-		signIns, err := s.q.DeleteExpiredSignIns(ctx, s.now())
-		if err != nil {
-			return swept, fault(err, "")
-		}
-		ceremonies, err := s.q.DeleteExpiredCeremonies(ctx, s.now())
-		swept += signIns + ceremonies
-		if err != nil || signIns+ceremonies == 0 {
-			return swept, fault(err, "")
-		}
-	}
-}

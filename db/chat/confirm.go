@@ -14,30 +14,66 @@ func queueConfirmation(ctx context.Context, q *queries.Queries, at time.Time, us
 	return queueMail(ctx, q, at, letter{MailConfirm, user, email, ip})
 }
 
+// offerEmail is where an address goes that somebody gives as theirs when they sign up, or later. The account goes without it, or
+// keeps the one that it has, so that nobody sees whether the address is somebody else's or nobody's (OWASP Authentication
+// Cheat Sheet, "Authentication and Error Messages"): only mail tells, which only the owner of the address reads. It becomes
+// the account's when the link that goes there is followed.
+func offerEmail(ctx context.Context, q *queries.Queries, at time.Time, user queries.User, email, ip string) error {
+	if email == "" {
+		return nil
+	}
+	err := putLink(ctx, q, at, newLink{kind: linkWanted, user: user, email: email, token: newLinkToken(), expires: at.Add(confirmFor)})
+	if err != nil {
+		return err
+	}
+	owner, err := q.UserByEmail(ctx, nullString(canonical(email)))
+	if err != nil && !noRow(err) {
+		return err
+	}
+	if err == nil && owner.EmailConfirmedAt.Valid {
+		return tell(ctx, q, at, MailEmailTaken, owner, ip)
+	}
+	return queueConfirmation(ctx, q, at, user.ID, email, ip)
+}
+
+// wantedEmail is the address that an account is to have once it is confirmed, with the time at which it was last asked for;
+// "" for none.
+func wantedEmail(ctx context.Context, q *queries.Queries, user queries.User, at time.Time) (email string, asked time.Time, _ error) {
+	link, err := q.LinkOf(ctx, queries.LinkOfParams{UserID: user.ID, Kind: string(linkWanted)})
+	switch {
+	case err == nil && linkWorks(link, user, at):
+		return link.Email, link.CreatedAt, nil
+	case err != nil && !noRow(err):
+		return "", time.Time{}, err
+	case user.EmailConfirmedAt.Valid:
+		return "", time.Time{}, nil
+	default:
+		return user.Email.String, time.Time{}, nil
+	}
+}
+
 // confirmPause is the shortest time from one link to the next that somebody asks for, as resetPause.
 const confirmPause = 5 * time.Minute
 
-// AskConfirmation sends the actor a further link that confirms the address of their account. An Invalid error names the
-// field email: there is no address, or it is confirmed, or a link was sent just now.
+// AskConfirmation sends a further mail to the address that the actor's account is to have. An Invalid error names the field
+// email: there is none, or a mail was sent just now.
 func (s *Store) AskConfirmation(ctx context.Context, actor Actor) error {
 	err := s.asSelf(ctx, actor, func(ctx context.Context, t ownTx) error {
-		link, err := t.q.LinkOf(ctx, queries.LinkOfParams{UserID: t.row.ID, Kind: string(LinkConfirm)})
-		if err != nil && !noRow(err) {
+		email, asked, err := wantedEmail(ctx, t.q, t.row, t.at)
+		if err != nil {
 			return err
 		}
 		f := fields{}
 		switch {
-		case !t.row.Email.Valid:
-			f.add("email", "Your account has no e-mail address.")
-		case t.row.EmailConfirmedAt.Valid:
-			f.add("email", "Your e-mail address is confirmed already.")
-		case err == nil && t.at.Sub(link.CreatedAt) < confirmPause:
+		case email == "":
+			f.add("email", "No address of your account waits to be confirmed.")
+		case t.at.Sub(asked) < confirmPause:
 			f.add("email", "A mail was sent in the last five minutes. Look for it, among unwanted mail too, before you ask for another.")
 		}
 		if err := f.err("No mail is on its way."); err != nil {
 			return err
 		}
-		return queueConfirmation(ctx, t.q, t.at, t.row.ID, t.row.Email.String, actor.IP)
+		return offerEmail(ctx, t.q, t.at, t.row, email, actor.IP)
 	})
 	s.wakeMail()
 	return err
@@ -83,6 +119,9 @@ func (s *Store) confirm(ctx context.Context, q *queries.Queries, link queries.Li
 	if err != nil {
 		return err
 	}
+	if err := q.DeleteLink(ctx, queries.DeleteLinkParams{UserID: user.ID, Kind: string(linkWanted)}); err != nil {
+		return err
+	}
 	if user.EmailKey.String != canonical(link.Email) {
 		if err := changeEmail(ctx, q, at, user, link.Email, actor.IP); err != nil {
 			return err
@@ -94,8 +133,13 @@ func (s *Store) confirm(ctx context.Context, q *queries.Queries, link queries.Li
 	return record(ctx, q, at, actor, deed{action: AuditConfirmEmail, subject: user.ID, detail: link.Email})
 }
 
+// changeEmail takes the address from an account that has never shown that it is its own.
 func changeEmail(ctx context.Context, q *queries.Queries, at time.Time, user queries.User, email, ip string) error {
-	err := q.UpdateUser(ctx, queries.UpdateUserParams{
+	err := q.ReleaseEmail(ctx, queries.ReleaseEmailParams{EmailKey: nullString(canonical(email)), Owner: user.ID})
+	if err != nil {
+		return err
+	}
+	err = q.UpdateUser(ctx, queries.UpdateUserParams{
 		DisplayName: user.DisplayName, SearchKey: user.SearchKey, IsAdmin: user.IsAdmin, ID: user.ID,
 		Email: nullString(email), EmailKey: nullString(canonical(email)),
 	})

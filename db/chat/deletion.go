@@ -28,6 +28,8 @@ func tombstone(id uint64) string { return fmt.Sprintf("~deleted-%d", id) }
 // stay, with "Deleted user". Nobody gets the username again, of which only a fingerprint is kept. The texts of messages,
 // where that was asked for, those of notes to oneself, and what the audit log has of addresses and names, are emptied by FinishDeletions afterwards.
 //
+// One mail tells them that it was done, whose row goes when it is sent or can't be, within two days.
+//
 // An Invalid error names the fields username and current_password. The last active admin can't go.
 func (s *Store) DeleteAccount(ctx context.Context, actor Actor, d Deletion) error {
 	who, err := s.q.UserByID(ctx, actor.User.ID)
@@ -51,6 +53,7 @@ func (s *Store) DeleteAccount(ctx context.Context, actor Actor, d Deletion) erro
 		return err
 	}
 	s.forgetUser(who.ID)
+	s.wakeMail()
 	s.recent.messages.forget(func(_ MessageID, m Message) bool { return m.Sender.ID == who.ID || m.Recipient.ID == who.ID })
 	s.notifier.Notify(Event{Type: EventSessionEnded, To: who.ID})
 	return nil
@@ -83,7 +86,10 @@ func (s *Store) deleteAccount(ctx context.Context, q *queries.Queries, who queri
 	if err := q.CloseInvitationsOf(ctx, queries.CloseInvitationsOfParams{Now: nullTime(t.at), CreatorID: row.ID}); err != nil {
 		return err
 	}
-	return t.bury(ctx, row, erase)
+	if err := t.bury(ctx, row, erase); err != nil {
+		return err
+	}
+	return tell(ctx, q, t.at, MailDeleted, row, "") // the last that the address is there for
 }
 
 // wipe deletes what is somebody's own in every table but users. A test knows of each table with a user_id that is
@@ -113,6 +119,10 @@ func (t adminTx) bury(ctx context.Context, row queries.User, erase bool) error {
 	if err != nil {
 		return err
 	}
+	err = t.q.CreateFormerLook(ctx, queries.CreateFormerLookParams{NameHash: lookFingerprint(row.Username), UserID: row.ID})
+	if err != nil {
+		return err
+	}
 	err = t.q.BuryUser(ctx, queries.BuryUserParams{
 		Username: name, UsernameKey: usernameKey(name), DisplayName: DeletedName, SearchKey: searchKey(name, DeletedName),
 		PasswordHash: noSuchUserHash, At: nullTime(t.at), ID: row.ID,
@@ -134,6 +144,11 @@ func (t adminTx) bury(ctx context.Context, row queries.User, erase bool) error {
 func fingerprint(usernameKey []byte) []byte {
 	sum := sha256.Sum256(usernameKey)
 	return sum[:]
+}
+
+// lookFingerprint stands for what a username that is gone looked like. No username has a space, so this is the fingerprint of none.
+func lookFingerprint(username string) []byte {
+	return fingerprint(append([]byte("looks like "), skeletonKey(username)...))
 }
 
 // neverTaken refuses a username that a deleted account had. It is to be asked after the new row is written: whoever deletes

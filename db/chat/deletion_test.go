@@ -105,6 +105,9 @@ func TestDeletionLeavesNothingPersonal(t *testing.T) {
 				t.Errorf("the windows are told %+v", events)
 			}
 			w.finish(t)
+			if got := w.deliver(t, &postbox{}); len(got) != 1 || got[0].Kind != chat.MailDeleted || got[0].To != "alice.mail@example.org" {
+				t.Errorf("she is told %+v", got)
+			}
 			seen := map[string]bool{}
 			eachText(t, w.db, func(where, text string) {
 				for _, secret := range []string{"leaver", "secretname", "alice.mail", "aboutalicia", "chatham", "alicesmall", "alicelarge", "alicesecret", "alicekey", "alicenoted", "alicebrowser", "198.51.100.77", strings.ToLower(hash)} {
@@ -185,6 +188,7 @@ func TestDeletionKnowsEveryTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.finish(t)
+	w.deliver(t, &postbox{fail: func(chat.Mail) error { return chat.ErrMailRefused }}) // then it is given up, and gone
 	// What no row of hers shows, the code does: each table is either among the wiped ones, or said to stay.
 	wiped := append(slices.Sorted(maps.Keys(traces)), "skeletons", "sessions", "profiles", "photos", "deletions")
 	for _, c := range tables {
@@ -231,7 +235,7 @@ func TestWhoeverIsDeletedIsGone(t *testing.T) {
 	}
 	_, _, err := w.SendMessage(t.Context(), bob, chat.Draft{Recipient: stone, Body: "hello?"})
 	wantKind(t, err, chat.Invalid, "recipient")
-	for _, name := range []string{"alice.leaver", "Alice.LEAVER", "ａlice.leaver"} {
+	for _, name := range []string{"alice.leaver", "Alice.LEAVER", "ａlice.leaver", "álice.leaver", "al1ce.leaver"} { // also what looks like it
 		_, err := w.CreateUser(t.Context(), chat.NewUser{Username: name, Password: leaversPassword})
 		wantKind(t, err, chat.Invalid, "username")
 	}

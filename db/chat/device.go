@@ -135,6 +135,29 @@ func (t ownTx) endOthers(ctx context.Context, but Session, ended *endings) error
 	return err
 }
 
+// shutOut ends whatever somebody could come in by, or come in by more easily, who isn't the owner: sessions, access tokens,
+// browsers that are known, and an app that is being set up. Second factors and passkeys stay. It says how many tokens
+// there were.
+func shutOut(ctx context.Context, q *queries.Queries, user uint64) (tokens int64, _ error) {
+	if _, err := q.DeleteUserSessions(ctx, user); err != nil {
+		return 0, err
+	}
+	if err := forgetWaysIn(ctx, q, user); err != nil {
+		return 0, err
+	}
+	return q.DeleteUserTokens(ctx, user)
+}
+
+// forgetWaysIn is for every new password: whoever had the one before is known in no browser any more, and finishes no app
+// that they began to set up.
+func forgetWaysIn(ctx context.Context, q *queries.Queries, user uint64) error {
+	if err := q.DeleteUserBrowsers(ctx, user); err != nil {
+		return err
+	}
+	_, err := q.DeleteTOTP(ctx, queries.DeleteTOTPParams{UserID: user, Confirmed: false})
+	return err
+}
+
 // tellEnded has the windows of sessions closed, unless err says that they go on. One that is closed although its session
 // goes on is opened again by its page: so it is where the database doesn't say (kind Unavailable), and where very many end,
 // when all of the user's windows are closed.

@@ -27,6 +27,7 @@ type Error struct {
 	Text   string
 	Fields map[string][]string // for Invalid: the field's name, as in the HTTP contract, to what is wrong with it
 	cause  error
+	wrong  bool // see GuessedWrong
 }
 
 // Error gives the text for people, then the fields' own, then the cause.
@@ -52,6 +53,12 @@ func KindOf(err error) Kind {
 	return 0
 }
 
+// GuessedWrong says whether somebody gave a wrong password, or a wrong code: such tries are what is limited.
+func GuessedWrong(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && (e.wrong || e.Fields["current_password"] != nil)
+}
+
 // fields collects what is wrong with a form, field by field.
 type fields map[string][]string
 
@@ -63,6 +70,11 @@ func (f fields) err(text string) error {
 		return nil
 	}
 	return &Error{Kind: Invalid, Text: text, Fields: f}
+}
+
+// guessedWrong is err for a form that takes a secret.
+func (f fields) guessedWrong(text string) error {
+	return &Error{Kind: Invalid, Text: text, Fields: f, wrong: true}
 }
 
 func notFound(text string) error { return &Error{Kind: NotFound, Text: text} }

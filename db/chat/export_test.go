@@ -28,7 +28,7 @@ var (
 const (
 	MaxHashesWaiting = maxHashesWaiting
 	MaxTold          = maxTold
-	SweepLimit       = 1000
+	SweepLimit       = sweepRows
 )
 
 // PackedCommonPasswords is how many octets they are in the program.
@@ -85,6 +85,8 @@ var (
 
 // SkeletonKey is what the table has.
 var SkeletonKey = skeletonKey
+
+var TokenHash = tokenHash
 
 // SkeletonRows is how many accounts FillSkeletons takes at a time.
 const SkeletonRows = skeletonRows

@@ -120,7 +120,7 @@ func (s *Store) confirmPassword(ctx context.Context, actor Actor, password strin
 }
 
 func notOwnPassword() error {
-	return fields{"password": {"This isn’t your password."}}.err(nothingChanged)
+	return fields{"password": {"This isn’t your password."}}.guessedWrong(nothingChanged)
 }
 
 // ConfirmPassword is what precedes BeginCeremony for a new passkey. An Invalid error names the field password.
@@ -135,13 +135,14 @@ func (s *Store) asConfirmedSelf(ctx context.Context, actor Actor, password strin
 	if err != nil {
 		return err
 	}
-	err = s.asSelf(ctx, actor, func(ctx context.Context, t ownTx) error {
+	err = s.asSelfInSession(ctx, actor, func(ctx context.Context, t ownTx) error {
 		if t.row.PasswordHash != hash {
 			return notOwnPassword() // any more
 		}
 		return f(ctx, t)
 	})
 	s.forgetFactors(actor.User.ID)
+	s.wakeMail()
 	return err
 }
 
@@ -160,7 +161,7 @@ func (t ownTx) removed(ctx context.Context, what string) error {
 			return err
 		}
 	}
-	return t.log(ctx, AuditRemoveFactor, what)
+	return t.announce(ctx, MailFactorRemoved, AuditRemoveFactor, what)
 }
 
 func (t ownTx) mayDoWithout(ctx context.Context) error {
@@ -175,10 +176,16 @@ func (t ownTx) mayDoWithout(ctx context.Context) error {
 // password alone then, and set up others where the place asks for it.
 func (s *Store) ResetFactors(ctx context.Context, actor Actor, username string) (Account, error) {
 	account, err := s.change(ctx, actor, username, func(ctx context.Context, c *change) error {
+		if err := c.isAnother(); err != nil {
+			return err
+		}
 		if err := deleteFactors(ctx, c.q, c.user.ID); err != nil {
 			return err
 		}
 		if err := c.endSessions(ctx); err != nil {
+			return err
+		}
+		if err := c.tell(ctx, MailFactorsReset); err != nil {
 			return err
 		}
 		return c.log(ctx, AuditResetFactors, c.user.ID)
@@ -199,11 +206,15 @@ func (s *Store) ResetFactorsUnasked(ctx context.Context, username string) (user 
 		if err := deleteFactors(ctx, q, row.ID); err != nil {
 			return err
 		}
-		if _, err := q.DeleteUserSessions(ctx, row.ID); err != nil {
+		if _, err := shutOut(ctx, q, row.ID); err != nil {
+			return err
+		}
+		if err := tell(ctx, q, s.now(), MailFactorsReset, row, ""); err != nil {
 			return err
 		}
 		return record(ctx, q, s.now(), Actor{}, deed{action: AuditResetFactors, subject: row.ID, detail: "on the command line"})
 	})
+	s.wakeMail()
 	return user, err
 }
 

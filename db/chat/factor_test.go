@@ -1,7 +1,9 @@
 package chat_test
 
 import (
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -537,5 +539,34 @@ func TestSweepSignIns(t *testing.T) {
 	}
 	if n := count(t, s.db, "SELECT COUNT(*) FROM sign_ins"); n != 1 {
 		t.Errorf("%d sign-ins are left, %q among them?", n, old)
+	}
+}
+
+var waitText = regexp.MustCompile(`in (\d+) minutes only`)
+
+// However many sign-ins somebody begins who has the password, and from wherever, there is a bound to the codes that they can
+// try: the numbers stand beside the rule.
+func TestCodesThatCanBeTried(t *testing.T) {
+	s := newSigner(t)
+	s.app()
+	day := func() (tried int) {
+		for end := s.clock.Now().Add(24 * time.Hour); s.clock.Now().Before(end); {
+			err := s.finish(s.begins(), "000000")
+			if err == nil {
+				t.Fatal("the code was guessed, with a chance of 1 in 300,000")
+			}
+			wait := waitText.FindStringSubmatch(err.Error())
+			if wait == nil {
+				s.wantCodeRefused(err)
+				tried++
+				continue
+			}
+			minutes, _ := strconv.Atoi(wait[1]) // digits
+			s.clock.move(time.Duration(minutes) * time.Minute)
+		}
+		return tried
+	}
+	if first, second := day(), day(); first != 38 || second != 24 {
+		t.Errorf("%d codes could be tried on the first day, and %d on the second", first, second)
 	}
 }

@@ -96,7 +96,7 @@ func (s *Store) CreateInvitation(ctx context.Context, actor Actor, n NewInvitati
 		return "", i, err
 	}
 	token, hash := newToken()
-	err = s.asSelf(ctx, actor, func(ctx context.Context, t ownTx) error {
+	err = s.asSelfInSession(ctx, actor, func(ctx context.Context, t ownTx) error {
 		i, err = t.invite(ctx, hash, n)
 		return err
 	})

@@ -18,6 +18,10 @@ type LinkKind string
 const (
 	LinkReset   LinkKind = "reset"   // chooses a new password
 	LinkConfirm LinkKind = "confirm" // confirms an e-mail address
+
+	// linkWanted does nothing, and nobody has it. It notes for a day which address somebody wants to have, whether or not a
+	// mail could be sent that lets them.
+	linkWanted LinkKind = "wanted"
 )
 
 // How long links work. The OWASP Forgot Password Cheat Sheet asks for single use and "an appropriate period", no number;

@@ -13,11 +13,23 @@ type MailKind string
 
 // The kinds of Mail. A new one has a text in package views.
 const (
-	MailReset           MailKind = "reset"            // a link to choose a new password by
-	MailConfirm         MailKind = "confirm"          // a link that confirms the address
-	MailPasswordChanged MailKind = "password_changed" // says that somebody chose a new password by a link
-	MailEmailChanged    MailKind = "email_changed"    // says to the address so far that another took its place
-	MailEmailTaken      MailKind = "email_taken"      // says that somebody gave the address when they signed up
+	MailReset      MailKind = "reset"       // a link to choose a new password by
+	MailConfirm    MailKind = "confirm"     // a link that confirms the address
+	MailEmailTaken MailKind = "email_taken" // says that somebody gave the address as theirs
+
+	// What tells an owner that how they sign in has changed, or that somebody is after it: OWASP ASVS 5.0, 6.3.5 and 6.3.7.
+	MailPasswordChanged MailKind = "password_changed"
+	MailPasswordReset   MailKind = "password_reset" // by a link
+	MailPasswordSet     MailKind = "password_set"   // by an admin
+	MailEmailChanged    MailKind = "email_changed"  // goes to the address so far
+	MailFactorAdded     MailKind = "factor_added"
+	MailFactorRemoved   MailKind = "factor_removed"
+	MailFactorsReset    MailKind = "factors_reset" // by an admin, or on the command line
+	MailCodesRenewed    MailKind = "codes_renewed"
+	MailCodeUsed        MailKind = "recovery_code_used"
+	MailCodesWrong      MailKind = "codes_wrong" // so many, after the right password
+	MailTokenMade       MailKind = "token_made"
+	MailDeleted         MailKind = "account_deleted"
 
 	// mailAsked is one of which nobody has looked yet whether the address is anybody's: see AskReset.
 	mailAsked MailKind = "asked"
@@ -33,6 +45,8 @@ type Mail struct {
 	Place    string // what the place is called
 	Token    string // what its link carries, "" where the kind has no link: a secret
 	Expires  time.Time
+	QueuedAt time.Time // when what it tells of was done
+	IP       string    // from where, "" where that is nobody's business
 }
 
 // Mailer takes mail out of the house. Send returns when somebody else has taken the responsibility for it, and is done
@@ -63,10 +77,14 @@ func queueMail(ctx context.Context, q *queries.Queries, at time.Time, l letter) 
 
 // tell queues a mail to the address that is known to be the user's own; where there is none, nothing is sent.
 func tell(ctx context.Context, q *queries.Queries, at time.Time, kind MailKind, row queries.User, ip string) error {
-	if !row.Email.Valid || !row.EmailConfirmedAt.Valid {
+	return tellUser(ctx, q, at, kind, userOf(row), ip)
+}
+
+func tellUser(ctx context.Context, q *queries.Queries, at time.Time, kind MailKind, user User, ip string) error {
+	if user.Email == "" || user.EmailConfirmedAt.IsZero() {
 		return nil
 	}
-	return queueMail(ctx, q, at, letter{kind, row.ID, row.Email.String, ip})
+	return queueMail(ctx, q, at, letter{kind, user.ID, user.Email, ip})
 }
 
 // wakeMail has this node look at the queue now; otherwise it does within mail.LookEvery.
@@ -172,18 +190,3 @@ func (s *Store) withMail(ctx context.Context, actor Actor, id uint64, action Aud
 
 // keepStuck is how long a mail that nobody tries any more is kept for admins to look at.
 const keepStuck = 30 * 24 * time.Hour
-
-// SweepMail deletes links that have expired and mail that has been stuck for a month, a bounded number a call, and says
-// how many. It forgets to whom so much was sent of late that it doesn't matter any more.
-func (s *Store) SweepMail(ctx context.Context) (int64, error) {
-	links, err := s.q.DeleteExpiredLinks(ctx, s.now())
-	if err != nil {
-		return 0, fault(err, "")
-	}
-	mails, err := s.q.DeleteOldMails(ctx, s.now().Add(-keepStuck))
-	if err != nil {
-		return links, fault(err, "")
-	}
-	_, err = s.q.DeleteFreeMailboxes(ctx, s.now())
-	return links + mails, fault(err, "")
-}

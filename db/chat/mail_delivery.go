@@ -113,6 +113,10 @@ func (s *Store) postpone(ctx context.Context, d Delivery, lease sql.NullTime) er
 		due = nullTime(s.now().Add(mailPause(d.Attempts)))
 	}
 	return s.inTx(ctx, func(ctx context.Context, q *queries.Queries) error {
+		if d.Stuck && d.Kind == MailDeleted { // nobody's address is kept who has left
+			_, err := q.DeleteClaimedMail(ctx, queries.DeleteClaimedMailParams{ID: d.ID, Lease: lease})
+			return err
+		}
 		_, err := q.PostponeMail(ctx, queries.PostponeMailParams{DueAt: due, Error: truncate(d.Err.Error(), 255), ID: d.ID, Lease: lease})
 		return err
 	})
@@ -174,7 +178,8 @@ func (p *preparation) mail(ctx context.Context) (Mail, error) {
 	if err != nil {
 		return Mail{}, err
 	}
-	m := Mail{ID: p.row.ID, Attempts: int(p.row.Attempts), Kind: MailKind(p.row.Kind), To: p.row.Email, User: userOf(user)}
+	m := Mail{ID: p.row.ID, Attempts: int(p.row.Attempts), Kind: MailKind(p.row.Kind), To: p.row.Email, User: userOf(user),
+		QueuedAt: p.row.CreatedAt, IP: p.row.Ip}
 	switch m.Kind {
 	case MailReset:
 		if !mayReset(user) || user.Email.String != p.row.Email {

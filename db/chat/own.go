@@ -30,6 +30,38 @@ func (s *Store) asSelf(ctx context.Context, actor Actor, f func(context.Context,
 	})
 }
 
+// stillOpen is for what was asked in a session before the lock was taken, and outlasts it: whoever sets a password, or ends
+// sessions, holds the lock. Otherwise somebody whose session was just ended could make themself another way in, on a node
+// that remembers it for a moment.
+func (t ownTx) stillOpen(ctx context.Context, session []byte) error {
+	if session == nil {
+		return nil
+	}
+	_, err := t.q.UserSessionByName(ctx, queries.UserSessionByNameParams{UserID: t.row.ID, Now: t.at, Name: []byte(sessionName(session))})
+	if noRow(err) {
+		return sessionOver()
+	}
+	return err
+}
+
+// asSelfInSession is asSelf for what outlasts the session that it is done in, such as another way to sign in.
+func (s *Store) asSelfInSession(ctx context.Context, actor Actor, f func(context.Context, ownTx) error) error {
+	return s.asSelf(ctx, actor, func(ctx context.Context, t ownTx) error {
+		if err := t.stillOpen(ctx, actor.Session); err != nil {
+			return err
+		}
+		return f(ctx, t)
+	})
+}
+
+// announce is log for what concerns how somebody signs in: they are told by mail too, since it may have been somebody else.
+func (t ownTx) announce(ctx context.Context, kind MailKind, action AuditAction, detail string) error {
+	if err := tell(ctx, t.q, t.at, kind, t.row, t.actor.IP); err != nil {
+		return err
+	}
+	return t.log(ctx, action, detail)
+}
+
 // log writes what somebody did to their own account.
 func (t ownTx) log(ctx context.Context, action AuditAction, detail string) error {
 	return record(ctx, t.q, t.at, t.actor, deed{action: action, subject: t.row.ID, detail: detail})

@@ -9,75 +9,83 @@ import (
 // EmailChange is what somebody types to have another e-mail address. An empty Email removes it.
 type EmailChange struct{ Current, Email string }
 
-// ChangeEmail gives the actor another e-mail address, and ends their other sessions. An Invalid error names the fields
-// current_password and email, and then nothing was changed.
-func (s *Store) ChangeEmail(ctx context.Context, actor Actor, session Session, c EmailChange) (User, error) {
+// OwnEmail is what somebody sees of their address.
+type OwnEmail struct {
+	User   User
+	Wanted string // the address that is to be theirs once they follow the link in the mail there; "" for none
+}
+
+// OwnEmail gives the actor's.
+func (s *Store) OwnEmail(ctx context.Context, actor Actor) (OwnEmail, error) {
 	row, err := s.q.UserByID(ctx, actor.User.ID)
 	if err != nil {
-		return User{}, fault(err, nothingHere)
+		return OwnEmail{}, fault(err, nothingHere)
+	}
+	wanted, _, err := wantedEmail(ctx, s.q, row, s.now())
+	return OwnEmail{userOf(row), wanted}, fault(err, "")
+}
+
+// ChangeEmail has a mail sent to another e-mail address, which is the actor's as soon as they follow the link in it; an empty one
+// is taken away at once. It ends their other sessions. Whether the address is another account's is not said: see offerEmail.
+// An Invalid error names the fields current_password and email, and then nothing was changed.
+func (s *Store) ChangeEmail(ctx context.Context, actor Actor, session Session, c EmailChange) (own OwnEmail, _ error) {
+	row, err := s.q.UserByID(ctx, actor.User.ID)
+	if err != nil {
+		return own, fault(err, nothingHere)
 	}
 	f := fields{}
 	email := checkEmail(f, c.Email)
 	if err := s.checkCurrent(ctx, f, actor, row, c.Current); err != nil {
-		return User{}, err
+		return own, err
 	}
 	if err := f.err(nothingChanged); err != nil {
-		return User{}, err
+		return own, err
 	}
-	var user User
 	var ended endings
 	err = s.asSelf(ctx, actor, func(ctx context.Context, t ownTx) error {
-		if err := t.stillOpen(ctx, session); err != nil {
+		if err := t.stillOpen(ctx, session.Hash); err != nil {
 			return err
 		}
-		user = userOf(t.row)
-		if user.Email == email {
-			return nil
-		}
-		user.Email = email
-		return t.setEmail(ctx, email, session, &ended)
+		own, err = t.giveEmail(ctx, email, session, &ended)
+		return err
 	})
 	s.tellEnded(row.ID, ended, err)
 	if err != nil {
-		return User{}, err
+		return own, err
 	}
 	s.forgetUser(row.ID)
 	s.wakeMail()
-	return user, nil
+	return own, nil
 }
 
-// stillOpen is for what was asked in a session before the lock was taken: whoever sets a password, or ends sessions, holds it.
-func (t ownTx) stillOpen(ctx context.Context, session Session) error {
-	_, err := t.q.UserSessionByName(ctx, queries.UserSessionByNameParams{UserID: t.row.ID, Now: t.at, Name: []byte(sessionName(session.Hash))})
-	if noRow(err) {
-		return sessionOver()
+// giveEmail needs no mail where the address goes, or is the same in other letters.
+func (t ownTx) giveEmail(ctx context.Context, email string, session Session, ended *endings) (OwnEmail, error) {
+	own := OwnEmail{User: userOf(t.row)}
+	if own.User.Email == email {
+		return own, t.q.DeleteLink(ctx, queries.DeleteLinkParams{UserID: t.row.ID, Kind: string(linkWanted)})
 	}
-	return err
+	if err := t.endOthers(ctx, session, ended); err != nil {
+		return own, err
+	}
+	if canonical(email) == t.row.EmailKey.String || email == "" {
+		own.User.Email = email
+		return own, t.setEmail(ctx, email)
+	}
+	own.Wanted = email
+	if err := offerEmail(ctx, t.q, t.at, t.row, email, t.actor.IP); err != nil {
+		return own, err
+	}
+	return own, t.log(ctx, AuditWantEmail, "")
 }
 
-// setEmail makes an address the account's, unconfirmed until somebody follows the link that is sent there. The one so far is
-// told, as far as it was confirmed.
-func (t ownTx) setEmail(ctx context.Context, email string, session Session, ended *endings) error {
+// setEmail tells the address so far, as far as it was confirmed.
+func (t ownTx) setEmail(ctx context.Context, email string) error {
 	err := t.q.UpdateUser(ctx, queries.UpdateUserParams{
 		DisplayName: t.row.DisplayName, SearchKey: t.row.SearchKey, Email: nullString(email), EmailKey: nullString(canonical(email)),
 		IsAdmin: t.row.IsAdmin, ID: t.row.ID,
 	})
-	if duplicateKey(err) {
-		return fields{"email": {emailTaken}}.err(nothingChanged)
-	}
 	if err != nil {
 		return err
 	}
-	if err := tell(ctx, t.q, t.at, MailEmailChanged, t.row, t.actor.IP); err != nil {
-		return err
-	}
-	if email != "" {
-		if err := queueConfirmation(ctx, t.q, t.at, t.row.ID, email, t.actor.IP); err != nil {
-			return err
-		}
-	}
-	if err := t.endOthers(ctx, session, ended); err != nil {
-		return err
-	}
-	return t.log(ctx, AuditChangeEmail, "")
+	return t.announce(ctx, MailEmailChanged, AuditChangeEmail, "")
 }

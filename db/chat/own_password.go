@@ -7,10 +7,13 @@ import (
 )
 
 // PasswordChange is what somebody types to get another password.
-type PasswordChange struct{ Current, Password string }
+type PasswordChange struct {
+	Current, Password string
+	RevokeTokens      bool // also all access tokens: the person is asked, as OWASP ASVS 5.0, 7.4.3 has it for sessions
+}
 
-// ChangePassword gives the actor another password. It ends their other sessions; the one that they do it in goes on under
-// another token, so that whoever has got hold of the old one is out too. An Invalid error names the fields current_password
+// ChangePassword gives the actor another password. It ends their other sessions, and no browser is known any more; the session
+// that they do it in goes on under another token, so that whoever has got hold of the old one is out too. An Invalid error names the fields current_password
 // and password, and then nothing was changed.
 func (s *Store) ChangePassword(ctx context.Context, actor Actor, session Session, c PasswordChange) (token string, _ Session, _ error) {
 	row, err := s.q.UserByID(ctx, actor.User.ID)
@@ -33,7 +36,16 @@ func (s *Store) ChangePassword(ctx context.Context, actor Actor, session Session
 		if err := t.endOthers(ctx, session, &ended); err != nil {
 			return err
 		}
-		return t.setPassword(ctx, hash, session, moved)
+		var tokens int64
+		if c.RevokeTokens {
+			if tokens, err = t.revokeTokens(ctx, &ended); err != nil {
+				return err
+			}
+		}
+		if err := t.setPassword(ctx, hash, session, moved); err != nil {
+			return err
+		}
+		return t.log(ctx, AuditChangePassword, revokedTokens(tokens))
 	})
 	s.tellEnded(row.ID, ended, err)
 	if err != nil {
@@ -79,7 +91,7 @@ func (s *Store) isOwnPassword(ctx context.Context, actor Actor, row queries.User
 func (s *Store) checkCurrent(ctx context.Context, f fields, actor Actor, row queries.User, password string) error {
 	own, err := s.isOwnPassword(ctx, actor, row, password)
 	if err == nil && !own {
-		f.add("current_password", "This is not your present password. If you have forgotten it, an admin can give you another.")
+		f.add("current_password", "This is not your present password. If you have forgotten it, sign out and choose another by “Forgotten your password?”.")
 	}
 	return err
 }
@@ -96,10 +108,10 @@ func (t ownTx) setPassword(ctx context.Context, hash string, session Session, mo
 	if n == 0 { // it has ended meanwhile, perhaps by another new password
 		return sessionOver()
 	}
-	if err := tell(ctx, t.q, t.at, MailPasswordChanged, t.row, t.actor.IP); err != nil {
+	if err := forgetWaysIn(ctx, t.q, t.row.ID); err != nil {
 		return err
 	}
-	return t.log(ctx, AuditChangePassword, "")
+	return tell(ctx, t.q, t.at, MailPasswordChanged, t.row, t.actor.IP)
 }
 
 // sessionOver is for somebody whose session ended while they were at it.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"testing"
+	"time"
 
 	"parley/db/chat"
 )
@@ -175,29 +176,92 @@ func TestChangeEmail(t *testing.T) {
 	}{
 		{chat.EmailChange{Current: "wrong horse", Email: "new@example.org"}, "current_password"},
 		{chat.EmailChange{Current: password, Email: "nobody"}, "email"},
-		{chat.EmailChange{Current: password, Email: "BOB@example.org"}, "email"},
 	} {
 		_, err := w.ChangeEmail(t.Context(), alice, sessions[0], c.given)
 		wantKind(t, err, chat.Invalid, c.field)
 	}
-	if user, err := w.ChangeEmail(t.Context(), alice, sessions[0], chat.EmailChange{Current: password, Email: " a@example.org "}); err != nil || user.Email != "a@example.org" {
-		t.Errorf("the same address: %+v, %v", user, err)
+	if own, err := w.ChangeEmail(t.Context(), alice, sessions[0], chat.EmailChange{Current: password, Email: " a@example.org "}); err != nil || own.User.Email != "a@example.org" || own.Wanted != "" {
+		t.Errorf("the same address: %+v, %v", own, err)
 	}
 	for _, token := range tokens {
 		wantOpen(t, w, token)
 	}
 	wantTold(t, w, chat.EventSessionEnded)
-	user, err := w.ChangeEmail(t.Context(), alice, sessions[0], chat.EmailChange{Current: password, Email: "new@example.org"})
-	if err != nil || user.Email != "new@example.org" || user.DisplayName != "alice" {
-		t.Fatalf("%+v, %v", user, err)
+	own, err := w.ChangeEmail(t.Context(), alice, sessions[0], chat.EmailChange{Current: password, Email: "new@example.org"})
+	if err != nil || own.User.Email != "a@example.org" || own.Wanted != "new@example.org" {
+		t.Fatalf("%+v, %v", own, err)
 	}
 	wantOpen(t, w, tokens[0])
 	wantEnded(t, w, tokens[1])
 	wantEnded(t, w, tokens[2])
 	wantTold(t, w, chat.EventSessionEnded, sessions[1:]...)
-	wantAudit(t, w, chat.AuditChangeEmail, 1)
-	if user, err = w.ChangeEmail(t.Context(), alice, sessions[0], chat.EmailChange{Current: password}); err != nil || user.Email != "" {
-		t.Errorf("no address: %+v, %v", user, err)
+	wantAudit(t, w, chat.AuditWantEmail, 1)
+	if own, err = w.ChangeEmail(t.Context(), alice, sessions[0], chat.EmailChange{Current: password, Email: "A@Example.org"}); err != nil || own.User.Email != "A@Example.org" || own.Wanted != "" {
+		t.Errorf("in other letters: %+v, %v", own, err)
+	}
+	if own, err = w.ChangeEmail(t.Context(), alice, sessions[0], chat.EmailChange{Current: password}); err != nil || own.User.Email != "" {
+		t.Errorf("no address: %+v, %v", own, err)
+	}
+	wantAudit(t, w, chat.AuditChangeEmail, 2)
+}
+
+// Whoever gives an address for their account can't find out whether it is somebody's, nor keep it from whoever has its mail.
+func TestChangeEmailTellsNothingOfAddresses(t *testing.T) {
+	w, alice, _, sessions := several(t, 1)
+	w.withEmail(t, "bob", "bob@example.org")
+	squatter := w.people(t, "squatter")[0]
+	w.setEmail(t, squatter, "squatted@example.org", false)
+	for _, c := range []struct {
+		email, to string
+		kind      chat.MailKind
+	}{
+		{"BOB@Example.org", "bob@example.org", chat.MailEmailTaken},
+		{"free@example.org", "free@example.org", chat.MailConfirm},
+		{"Squatted@example.org", "Squatted@example.org", chat.MailConfirm},
+	} {
+		ask := func(what string, ask func() error) chat.Mail {
+			t.Helper()
+			if err := ask(); err != nil {
+				t.Fatalf("%s, %s: %v", c.email, what, err)
+			}
+			got := w.deliver(t, &postbox{})
+			if len(got) != 1 || got[0].To != c.to || got[0].Kind != c.kind {
+				t.Fatalf("%s, %s: the mail is %+v", c.email, what, got)
+			}
+			return got[0]
+		}
+		wantWanted := func(when, want string) {
+			t.Helper()
+			if own, err := w.OwnEmail(t.Context(), alice); err != nil || own.Wanted != want {
+				t.Errorf("%s: %s she is to have %q: %v", c.email, when, own.Wanted, err)
+			}
+		}
+		mail := ask("at first", func() error {
+			own, err := w.ChangeEmail(t.Context(), alice, sessions[0], chat.EmailChange{Current: password, Email: c.email})
+			if own.Wanted != c.email {
+				t.Errorf("%s: she is to have %q", c.email, own.Wanted)
+			}
+			return err
+		})
+		wantKind(t, w.AskConfirmation(t.Context(), alice), chat.Invalid, "email") // just now
+		w.clock.move(6 * time.Minute)
+		wantWanted("after a while", c.email)
+		mail2 := ask("again", func() error { return w.AskConfirmation(t.Context(), alice) })
+		if c.kind == chat.MailConfirm {
+			_, err := w.Confirm(t.Context(), mail.Token, "")
+			wantKind(t, err, chat.NotFound)
+			if _, err := w.Confirm(t.Context(), mail2.Token, ""); err != nil {
+				t.Error(err)
+			}
+			wantWanted("after the confirmation", "")
+			w.deliver(t, &postbox{}) // to the address so far
+			continue
+		}
+		w.clock.move(24 * time.Hour)
+		wantWanted("after a day", "")
+	}
+	if u, err := w.UserByName(t.Context(), "squatter"); err != nil || u.Email != "" {
+		t.Errorf("the squatter has %q: %v", u.Email, err)
 	}
 }
 
@@ -220,9 +284,16 @@ func TestOwnChangesAreToldByMail(t *testing.T) {
 	if _, err := w.ChangeEmail(t.Context(), alice, session, change); err != nil {
 		t.Fatal(err)
 	}
-	wantMail(chat.MailEmailChanged, "a@example.org")
 	wantMail(chat.MailConfirm, "b@example.org")
-	if n := count(t, w.db, "SELECT COUNT(*) FROM users WHERE email_confirmed_at IS NOT NULL"); n != 0 {
-		t.Error("an address is confirmed that nobody has confirmed")
+	if n := count(t, w.db, "SELECT COUNT(*) FROM users WHERE email = 'a@example.org' AND email_confirmed_at IS NOT NULL"); n != 1 {
+		t.Error("an address is theirs that nobody has confirmed")
 	}
+	for _, mail := range w.deliver(t, &postbox{}) {
+		if mail.Kind == chat.MailConfirm {
+			if _, err := w.Confirm(t.Context(), mail.Token, ""); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	wantMail(chat.MailEmailChanged, "a@example.org")
 }

@@ -51,7 +51,7 @@ func (s *Store) AddPasskey(ctx context.Context, actor Actor, p Passkey) (_ Passk
 		return p, nil, err
 	}
 	fresh := newRecoveryCodes()
-	err := s.asSelf(ctx, actor, func(ctx context.Context, t ownTx) (err error) {
+	err := s.asSelfInSession(ctx, actor, func(ctx context.Context, t ownTx) (err error) {
 		p, err = t.addPasskey(ctx, p)
 		if err != nil {
 			return err
@@ -59,8 +59,9 @@ func (s *Store) AddPasskey(ctx context.Context, actor Actor, p Passkey) (_ Passk
 		if codes, err = t.firstCodes(ctx, fresh); err != nil {
 			return err
 		}
-		return t.log(ctx, AuditAddFactor, detailPasskey(p.Name))
+		return t.announce(ctx, MailFactorAdded, AuditAddFactor, detailPasskey(p.Name))
 	})
+	s.wakeMail()
 	s.forgetFactors(actor.User.ID)
 	return p, codes, err
 }
@@ -153,7 +154,7 @@ func (s *Store) FinishSignInByPasskey(ctx context.Context, token string, use Pas
 		if copied, err = s.usePasskey(ctx, q, use); err != nil || copied {
 			return err
 		}
-		return s.finish(ctx, q, row.IDHash, Actor{user, ip}, AuditUseFactor, detailPasskey(use.Passkey.Name))
+		return s.finish(ctx, q, row.IDHash, Actor{User: user, IP: ip}, AuditUseFactor, detailPasskey(use.Passkey.Name))
 	})
 	if err == nil && copied {
 		err = s.refusePasskey(ctx, use.Passkey, ip, " (its counter went back, so it may have been copied)")

@@ -73,7 +73,7 @@ func (s *Store) RenewRecoveryCodes(ctx context.Context, actor Actor, password st
 		if err := t.putCodes(ctx, codes); err != nil {
 			return err
 		}
-		return t.log(ctx, AuditRenewCodes, "")
+		return t.announce(ctx, MailCodesRenewed, AuditRenewCodes, "")
 	})
 	if err != nil {
 		return nil, err

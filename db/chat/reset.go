@@ -79,6 +79,9 @@ type ResetLink struct {
 func (s *Store) MakeResetLink(ctx context.Context, actor Actor, username string) (ResetLink, error) {
 	made := ResetLink{Token: newLinkToken()}
 	account, err := s.change(ctx, actor, username, func(ctx context.Context, c *change) error {
+		if err := c.isAnother(); err != nil {
+			return err
+		}
 		if c.user.Disabled() {
 			return &Error{Kind: Invalid, Text: "This account is disabled, so nobody can choose a new password for it. Enable it first."}
 		}
@@ -103,9 +106,10 @@ func (s *Store) FindReset(ctx context.Context, token string) (User, error) {
 	return userOf(user), err
 }
 
-// ResetPassword sets a new password by a link, which ends with it, as do all of the user's sessions. They are told by mail.
-// An Invalid error names the field password, and then the link still works. It signs nobody in: a second factor is still
-// to be shown.
+// ResetPassword sets a new password by a link, which ends with it. Whoever needs that may have lost control of the account,
+// so all sessions end, all access tokens are revoked, and no browser is known any more; the owner is told by mail. An Invalid
+// error names the field password, and then the link still works. It signs nobody in: a second factor is still to be shown,
+// and an app that was being set up has to be begun anew, by somebody who is signed in.
 func (s *Store) ResetPassword(ctx context.Context, token, password, ip string) error {
 	link, user, err := s.findLink(ctx, LinkReset, token)
 	if err != nil {
@@ -154,11 +158,12 @@ func (s *Store) resetPassword(ctx context.Context, q *queries.Queries, link quer
 	if err := q.SetPassword(ctx, queries.SetPasswordParams{PasswordHash: hash, ID: user.ID}); err != nil {
 		return err
 	}
-	if _, err := q.DeleteUserSessions(ctx, user.ID); err != nil {
+	tokens, err := shutOut(ctx, q, user.ID)
+	if err != nil {
 		return err
 	}
-	if err := tell(ctx, q, at, MailPasswordChanged, user, actor.IP); err != nil {
+	if err := tell(ctx, q, at, MailPasswordReset, user, actor.IP); err != nil {
 		return err
 	}
-	return record(ctx, q, at, actor, deed{action: AuditResetPassword, subject: user.ID})
+	return record(ctx, q, at, actor, deed{action: AuditResetPassword, subject: user.ID, detail: revokedTokens(tokens)})
 }

@@ -48,7 +48,7 @@ func TestResetPassword(t *testing.T) {
 	wantKind(t, w.ResetPassword(t.Context(), mail.Token, "another password", ""), chat.NotFound) // once
 	_, err = w.FindReset(t.Context(), mail.Token)
 	wantKind(t, err, chat.NotFound)
-	if got := w.deliver(t, &postbox{}); len(got) != 1 || got[0].Kind != chat.MailPasswordChanged || got[0].To != "Alice@Example.org" || got[0].Token != "" {
+	if got := w.deliver(t, &postbox{}); len(got) != 1 || got[0].Kind != chat.MailPasswordReset || got[0].To != "Alice@Example.org" || got[0].Token != "" {
 		t.Errorf("the owner is told %+v", got)
 	}
 	log, err := w.AuditEvents(t.Context(), root, "", 0)
@@ -249,6 +249,7 @@ func TestWhoGetsResetLinks(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	w.deliver(t, &postbox{}) // that addresses were changed
 	for _, name := range []string{"cid", "dee"} {
 		if got := w.resetMail(t, name+"@example.org"); got.User.Username != name {
 			t.Errorf("%s gets %+v", name, got)

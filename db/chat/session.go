@@ -190,12 +190,6 @@ func (s *Store) SessionEnded(user uint64, hash []byte) {
 	})
 }
 
-// SweepSessions deletes sessions that have expired, a bounded number a call, and says how many.
-func (s *Store) SweepSessions(ctx context.Context) (int64, error) {
-	n, err := s.q.DeleteExpiredSessions(ctx, s.now())
-	return n, fault(err, "")
-}
-
 func tokenHash(token string) []byte {
 	sum := sha256.Sum256([]byte(token))
 	return sum[:]

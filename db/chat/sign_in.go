@@ -95,14 +95,15 @@ func (s *Store) FinishSignIn(ctx context.Context, token, code, ip string) (user 
 		if user, err = lockSigningIn(ctx, q, row.UserID, row.PasswordKey); err != nil {
 			return err
 		}
-		if right, err = s.useCode(ctx, q, user, kind, plain); err != nil {
+		if right, err = s.useCode(ctx, q, Actor{User: user, IP: ip}, kind, plain); err != nil {
 			return err
 		}
 		if !right {
 			return record(ctx, q, s.now(), Actor{IP: ip}, deed{action: AuditFailFactor, subject: user.ID, detail: detailOf[kind]})
 		}
-		return s.finish(ctx, q, row.IDHash, Actor{user, ip}, usedAction[kind], detailOf[kind])
+		return s.finish(ctx, q, row.IDHash, Actor{User: user, IP: ip}, usedAction[kind], detailOf[kind])
 	})
+	s.wakeMail()
 	if err == nil && !right {
 		err = s.wrongCode(ctx, row)
 	}
@@ -149,11 +150,15 @@ func lockSigningIn(ctx context.Context, q *queries.Queries, id uint64, key []byt
 	return userOf(row), nil
 }
 
-func (s *Store) useCode(ctx context.Context, q *queries.Queries, user User, kind FactorKind, plain string) (bool, error) {
-	if kind == FactorRecoveryCode {
-		return useRecoveryCode(ctx, q, user.ID, plain)
+// useCode has the owner told of a recovery code that was used, and of codes that are being guessed.
+func (s *Store) useCode(ctx context.Context, q *queries.Queries, who Actor, kind FactorKind, plain string) (right bool, err error) {
+	if kind != FactorRecoveryCode {
+		return useTOTP(ctx, q, who, plain, s.now())
 	}
-	return useTOTP(ctx, q, user.ID, plain, s.now())
+	if right, err = useRecoveryCode(ctx, q, who.User.ID, plain); err != nil || !right {
+		return false, err
+	}
+	return true, tellUser(ctx, q, s.now(), MailCodeUsed, who.User, who.IP)
 }
 
 // finish takes the sign-in away, which only one of several can.
@@ -170,10 +175,10 @@ func (s *Store) finish(ctx context.Context, q *queries.Queries, hash []byte, who
 
 func (s *Store) wrongCode(ctx context.Context, row queries.SignIn) error {
 	if row.Tries < maxTries {
-		return fields{"code": {"This code is wrong, or it was used already. Wait for the app’s next one, or give a recovery code."}}.err(notSignedIn)
+		return fields{"code": {"This code is wrong, or it was used already. Wait for the app’s next one, or give a recovery code."}}.guessedWrong(notSignedIn)
 	}
 	if _, err := s.q.DeleteSignIn(ctx, row.IDHash); err != nil {
 		return fault(err, "")
 	}
-	return overSignIn()
+	return &Error{Kind: Denied, Text: signInOver, wrong: true}
 }

@@ -2,7 +2,6 @@ package chat
 
 import (
 	"context"
-	"time"
 
 	"parley/queries"
 )
@@ -103,7 +102,7 @@ func (s *Store) signUp(ctx context.Context, q *queries.Queries, from Actor, n Ne
 	if err := s.useInvitation(ctx, q, invitation, user); err != nil {
 		return User{}, err
 	}
-	if err := offerEmail(ctx, q, s.now(), user, email, from.IP); err != nil {
+	if err := offerEmail(ctx, q, s.now(), queries.User{ID: user.ID}, email, from.IP); err != nil {
 		return User{}, err
 	}
 	return user, s.logSignUp(ctx, q, Actor{User: user, IP: from.IP}, invitation)
@@ -116,22 +115,4 @@ func (s *Store) logSignUp(ctx context.Context, q *queries.Queries, actor Actor, 
 		return err
 	}
 	return record(ctx, q, s.now(), actor, deed{action: AuditUseInvite, subject: i.CreatedBy.ID})
-}
-
-// offerEmail is where the address goes that somebody gives when they sign up. The account is made without it, so that
-// whoever signs up sees the same whether the address is somebody else's or nobody's (OWASP Authentication Cheat Sheet,
-// "Authentication and Error Messages"): only mail tells, which only the owner of the address reads. It becomes the
-// account's when the link that goes there is followed.
-func offerEmail(ctx context.Context, q *queries.Queries, at time.Time, user User, email, ip string) error {
-	if email == "" {
-		return nil
-	}
-	owner, err := q.UserByEmail(ctx, nullString(canonical(email)))
-	if err != nil && !noRow(err) {
-		return err
-	}
-	if err == nil && owner.EmailConfirmedAt.Valid {
-		return tell(ctx, q, at, MailEmailTaken, owner, ip)
-	}
-	return queueConfirmation(ctx, q, at, user.ID, email, ip)
 }

@@ -12,11 +12,22 @@ const (
 	nameReserved = "This name is reserved, since people would take it for somebody official. Choose another."
 )
 
-// takeSkeleton gives a new account what its name looks like, unless somebody else has a name that looks the same.
+// takeSkeleton gives a new account what its name looks like, unless somebody else has a name that looks the same, or had one
+// before they deleted their account. The latter is asked after the row is written, as by neverTaken.
 func takeSkeleton(ctx context.Context, q *queries.Queries, user uint64, username string) error {
 	err := q.CreateSkeleton(ctx, queries.CreateSkeletonParams{SkeletonKey: skeletonKey(username), UserID: user})
 	if duplicateKey(err) {
 		return fields{"username": {looksTaken}}.err(accountNotMade)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = q.TombstoneKey(ctx, lookFingerprint(username))
+	if err == nil {
+		return fields{"username": {looksTaken}}.err(accountNotMade)
+	}
+	if noRow(err) {
+		return nil
 	}
 	return err
 }

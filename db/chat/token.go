@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"fmt"
 	"hash/crc32"
 	"math/big"
 	"regexp"
@@ -147,7 +148,7 @@ func (s *Store) CreateToken(ctx context.Context, actor Actor, n NewToken) (secre
 		return "", Token{}, cmp.Or(err, wrongPresentPassword(tokenNotMade))
 	}
 	secret = makeToken()
-	err = s.asSelf(ctx, actor, func(ctx context.Context, t ownTx) error {
+	err = s.asSelfInSession(ctx, actor, func(ctx context.Context, t ownTx) error {
 		if t.row.PasswordHash != row.PasswordHash {
 			return wrongPresentPassword(tokenNotMade)
 		}
@@ -161,6 +162,7 @@ func (s *Store) CreateToken(ctx context.Context, actor Actor, n NewToken) (secre
 	if err != nil {
 		return "", Token{}, err
 	}
+	s.wakeMail()
 	return secret, token, nil
 }
 
@@ -188,7 +190,7 @@ func (t ownTx) createToken(ctx context.Context, secret string, n Token) (Token, 
 		return Token{}, err
 	}
 	n.ID = uint64(id)
-	return n, t.log(ctx, AuditCreateToken, n.Name+": "+string(n.Scope))
+	return n, t.announce(ctx, MailTokenMade, AuditCreateToken, n.Name+": "+string(n.Scope))
 }
 
 // Tokens lists somebody's own access tokens, newest first, those that have expired too.
@@ -258,6 +260,30 @@ func (s *Store) SessionByAccessToken(ctx context.Context, token, ip string) (Ses
 	})
 	s.SessionEnded(row.ID, row.Hash) // as it was
 	return session, fault(err, "")
+}
+
+// revokedTokens is for the audit log, which says nothing where there were none.
+func revokedTokens(n int64) string {
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return "1 access token revoked"
+	default:
+		return fmt.Sprintf("%d access tokens revoked", n)
+	}
+}
+
+// revokeTokens revokes all of the actor's, whose windows are to close with the sessions that end.
+func (t ownTx) revokeTokens(ctx context.Context, ended *endings) (n int64, _ error) {
+	rows, err := t.q.UserTokens(ctx, t.row.ID)
+	if err != nil {
+		return 0, err
+	}
+	for _, row := range rows {
+		ended.add(row.Hash)
+	}
+	return t.q.DeleteUserTokens(ctx, t.row.ID)
 }
 
 func wrongPresentPassword(failed string) error {

@@ -37,9 +37,10 @@ const (
 const totpSetUpFor = 10 * time.Minute
 
 // After freeFailures wrong codes with no right one between, each further try waits twice as long as the one before, from
-// a minute to an hour, however many sign-ins it is spread over (RFC 4226 section 7.3). Whoever has the password then
-// finds one of the three codes that are good at a time with a chance of 1 in 38 a year. Recovery codes and passkeys,
-// which can't be guessed, work meanwhile.
+// a minute to an hour, however many sign-ins and addresses it is spread over (RFC 4226 section 7.3). So 38 codes can be tried
+// on the first day and 24 on each further one; 38 on every day on which the owner signs in. Whoever has the password then
+// finds one of the three codes that are good at a time with a chance of 1 in 38 a year, and of 1 in 24 where the owner
+// signs in daily. Recovery codes and passkeys, which can't be guessed, work meanwhile.
 const (
 	freeFailures = 10
 	longestWait  = time.Hour
@@ -97,15 +98,16 @@ func (s *Store) totpSetup(ctx context.Context, user User, secret []byte) (TOTPSe
 // recovery codes, which it never gives again. An Invalid error names the field code.
 func (s *Store) ConfirmTOTP(ctx context.Context, actor Actor, code string) (codes []string, _ error) {
 	fresh := newRecoveryCodes()
-	err := s.asSelf(ctx, actor, func(ctx context.Context, t ownTx) (err error) {
+	err := s.asSelfInSession(ctx, actor, func(ctx context.Context, t ownTx) (err error) {
 		if err := t.confirmTOTP(ctx, code); err != nil {
 			return err
 		}
 		if codes, err = t.firstCodes(ctx, fresh); err != nil {
 			return err
 		}
-		return t.log(ctx, AuditAddFactor, detailTOTP)
+		return t.announce(ctx, MailFactorAdded, AuditAddFactor, detailTOTP)
 	})
+	s.wakeMail()
 	s.forgetFactors(actor.User.ID)
 	return codes, err
 }
@@ -143,8 +145,10 @@ func (s *Store) RemoveTOTP(ctx context.Context, actor Actor, password string) er
 	})
 }
 
-// useTOTP takes a code for its time step, once. A wrong one counts.
-func useTOTP(ctx context.Context, q *queries.Queries, user uint64, code string, at time.Time) (right bool, _ error) {
+// useTOTP takes a code for its time step, once. A wrong one counts. With the last of the free ones the owner is told, once:
+// whoever gives codes has given the password.
+func useTOTP(ctx context.Context, q *queries.Queries, who Actor, code string, at time.Time) (right bool, _ error) {
+	user := who.User.ID
 	row, err := q.LockTOTP(ctx, user)
 	if noRow(err) {
 		return false, nil
@@ -160,7 +164,10 @@ func useTOTP(ctx context.Context, q *queries.Queries, user uint64, code string, 
 		n, err := q.UseTOTP(ctx, queries.UseTOTPParams{Step: step, UsedAt: nullTime(at), UserID: user})
 		return n == 1, err
 	}
-	return false, q.FailTOTP(ctx, queries.FailTOTPParams{FailedAt: nullTime(at), UserID: user})
+	if err := q.FailTOTP(ctx, queries.FailTOTPParams{FailedAt: nullTime(at), UserID: user}); err != nil || row.Failures+1 != freeFailures {
+		return false, err
+	}
+	return false, tellUser(ctx, q, at, MailCodesWrong, who.User, who.IP)
 }
 
 // matchTOTP gives the newest time step that the code is good for.

@@ -271,5 +271,5 @@ func (s *Store) hashAnew(ctx context.Context, row queries.User, password string)
 }
 
 func wrongPassword() error {
-	return &Error{Kind: Denied, Text: "The username or the password is wrong."}
+	return &Error{Kind: Denied, Text: "The username or the password is wrong.", wrong: true}
 }

@@ -123,7 +123,7 @@ func TestWorker(t *testing.T) {
 	if err := store.ResetPassword(t.Context(), token, "a new password", ""); err != nil {
 		t.Fatal(err)
 	}
-	if got := s.next(t); !strings.Contains(got.data, "your password was changed") {
+	if got := s.next(t); !strings.Contains(got.data, "your password was reset") {
 		t.Errorf("then came %s", got.data)
 	}
 	await(t, "the log", func() bool { return strings.Count(n.log.String(), "A mail went out.") == 2 })

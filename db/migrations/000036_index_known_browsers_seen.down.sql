@@ -1,0 +1,1 @@
+ALTER TABLE known_browsers DROP KEY known_browsers_seen

@@ -1,0 +1,1 @@
+ALTER TABLE totps DROP KEY totps_pending
