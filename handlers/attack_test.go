@@ -60,9 +60,9 @@ var attacks = []attack{
 	{name: "admin pages as a plain user", asvs: "8.2.1", run: adminPagesAreHidden},
 	{name: "admin pages told from missing ones", asvs: "8.2.1", run: adminPagesLookMissing},
 	{name: "mass assignment", asvs: "15.3.3 8.2.3", run: massAssignment},
-	{name: "/ADMIN/ instead of /admin/", asvs: "8.2.1", tries: inCapitals},
-	{name: "// in paths", asvs: "8.2.1", tries: withSlashes},
-	{name: "%2e in paths", asvs: "8.2.1", tries: withDots},
+	{name: "capitals in paths, as in ADMIN", asvs: "8.2.1", tries: inCapitals},
+	{name: "slashes in paths", asvs: "8.2.1", tries: withSlashes},
+	{name: "dots in paths, as %2e", asvs: "8.2.1", tries: withDots},
 	{name: "next= to another host", asvs: "3.7.2", run: nextLeadsNowhereElse},
 	{name: "XSS in message bodies", asvs: "1.2.1 3.2.2", run: bodiesAreInert},
 	{name: "XSS in names", asvs: "1.2.1", run: namesAreInert},
@@ -92,8 +92,8 @@ var attacks = []attack{
 func TestAttacks(t *testing.T) {
 	names := map[string]bool{}
 	for _, a := range attacks {
-		if names[a.name] || (a.tries == nil) == (a.run == nil) {
-			t.Errorf("%s is there twice, or has nothing to do", a.name)
+		if names[a.name] || strings.Contains(a.name, "/") || (a.tries == nil) == (a.run == nil) {
+			t.Errorf("%s is there twice, can't be run alone, or has nothing to do", a.name)
 		}
 		names[a.name] = true
 		t.Run(a.name, func(t *testing.T) {

@@ -186,6 +186,8 @@ func foreignHandshakes(alice *visitor, addr string) map[string]refusedHandshake 
 		"a sub-domain":         {alice, "GET", "Origin: https://www.chat.example", 403},
 		"a longer name before": {alice, "GET", "Origin: http://evil" + addr, 403},
 		"a name in its user":   {alice, "GET", "Origin: http://" + addr + "@evil.example", 403},
+		"a longer port":        {alice, "GET", "Origin: http://" + addr + "0", 403},
+		"the base and more":    {alice, "GET", "Origin: https://chat.example.evil.example", 403},
 		"two origins":          {alice, "GET", "Origin: http://" + addr + " https://evil.example", 403},
 	}
 }
