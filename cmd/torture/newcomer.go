@@ -97,17 +97,18 @@ func (w *world) life(ctx context.Context, chief *device) {
 	if len(came) < 2 || !came[0].enter(ctx) || !came[1].enter(ctx) {
 		return
 	}
-	switch a, b := came[0], came[1]; rand.IntN(6) {
+	a, b := came[0], came[1]
+	a.fallOut(ctx, b)
+	if rand.IntN(2) == 0 {
+		b.useToken(ctx)
+	} else {
+		b.useFactor(ctx)
+	}
+	switch rand.IntN(3) {
 	case 0:
-		a.fallOut(ctx, b)
-	case 1:
 		a.changePassword(ctx)
-	case 2:
+	case 1:
 		a.resetPassword(ctx, chief)
-	case 3:
-		a.useToken(ctx)
-	case 4:
-		a.useFactor(ctx)
 	default:
 		a.leave(ctx, b)
 	}
