@@ -27,7 +27,7 @@ func (s *Store) ChangeEmail(ctx context.Context, actor Actor, session Session, c
 	var user User
 	var ended endings
 	err = s.asSelf(ctx, actor, func(ctx context.Context, t ownTx) error {
-		if err := t.stillOpen(ctx, session); err != nil {
+		if err := s.stillOpen(ctx, t, session); err != nil {
 			return err
 		}
 		user = userOf(t.row)
@@ -47,9 +47,9 @@ func (s *Store) ChangeEmail(ctx context.Context, actor Actor, session Session, c
 }
 
 // stillOpen is for what was asked in a session before the lock was taken: whoever sets a password, or ends sessions, holds it.
-func (t ownTx) stillOpen(ctx context.Context, session Session) error {
-	_, err := t.q.UserSessionByName(ctx, queries.UserSessionByNameParams{UserID: t.row.ID, Now: t.at, Name: []byte(sessionName(session.Hash))})
-	if noRow(err) {
+func (s *Store) stillOpen(ctx context.Context, t ownTx, session Session) error {
+	rows, err := t.q.SessionsByHash(ctx, queries.SessionsByHashParams{Hashes: [][]byte{session.Hash}, Now: t.at, MadeAfter: s.madeAfter(t.at)})
+	if err == nil && len(rows) == 0 {
 		return sessionOver()
 	}
 	return err
