@@ -24,12 +24,19 @@ const (
 	program               // JSON
 )
 
+// What there is to choose from, and first what is given to whoever accepts all of it. A program with an access token need not say
+// that it wants no page. They are made once: every request asks several times.
+var (
+	toPeople   = []string{fiber.MIMETextHTML, fiber.MIMEApplicationJSON, fiber.MIMEApplicationJSONCharsetUTF8}
+	toPrograms = []string{fiber.MIMEApplicationJSON, fiber.MIMEApplicationJSONCharsetUTF8, fiber.MIMETextHTML}
+)
+
 // shapeOf reads what the request asks for. A boosted link and a step back in the history want the whole page. A page's
 // script opens WebSockets, and nobody would see a page that answers one.
 func shapeOf(c *fiber.Ctx) shape {
-	offers := []string{fiber.MIMETextHTML, fiber.MIMEApplicationJSON, fiber.MIMEApplicationJSONCharsetUTF8}
-	if bearing(c) { // a program, which need not say that it wants no page
-		offers = []string{fiber.MIMEApplicationJSON, fiber.MIMEApplicationJSONCharsetUTF8, fiber.MIMETextHTML}
+	offers := toPeople
+	if bearing(c) {
+		offers = toPrograms
 	}
 	accepted := c.Accepts(offers...)
 	switch {

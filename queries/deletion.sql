@@ -37,22 +37,28 @@ WHERE mb.user_id = ? AND mb.conversation_id > sqlc.arg(after) ORDER BY mb.conver
 SELECT seq FROM messages FORCE INDEX (PRIMARY)
 WHERE conversation_id = ? AND seq > sqlc.arg(after) AND sender_id = ? AND (deleted_at IS NULL OR body <> '') ORDER BY seq LIMIT ?;
 
--- name: BlankAuditIPs :execrows
-UPDATE audit_events SET ip = '' WHERE actor_id = ? AND ip <> '' LIMIT 1000;
+-- name: AuditIDsByActor :many
+SELECT id FROM audit_events FORCE INDEX (audit_actor) WHERE actor_id = ? AND id > sqlc.arg(after) ORDER BY id LIMIT ?;
 
--- name: BlankAuditDetails :execrows
-UPDATE audit_events SET detail = '' WHERE subject_id = ? AND detail <> '' LIMIT 1000;
+-- name: AuditIDsOnSubject :many
+SELECT id FROM audit_events FORCE INDEX (audit_subject) WHERE subject_id = ? AND id > sqlc.arg(after) ORDER BY id LIMIT ?;
 
--- name: BlankAuditAttempts :execrows
+-- name: BlankAuditByActor :exec
+UPDATE audit_events SET ip = '' WHERE id IN (sqlc.slice(ids));
+
+-- name: BlankAuditOnSubject :exec
 -- Sign-ins that failed are nobody's doing, and mostly come from the person's own address.
-UPDATE audit_events SET ip = '' WHERE subject_id = ? AND actor_id = 0 AND ip <> '' LIMIT 1000;
+UPDATE audit_events SET detail = '', ip = CASE WHEN actor_id = 0 THEN '' ELSE ip END WHERE id IN (sqlc.slice(ids));
 
 -- name: DeleteLinksOf :exec
 DELETE FROM links WHERE user_id = ?;
 
 -- name: DeleteMailsOf :exec
--- Few mails are ever waiting, so that they need no index for this.
-DELETE FROM mails WHERE user_id = ? OR email = sqlc.arg(email);
+DELETE FROM mails WHERE user_id = ?;
+
+-- name: DeleteMailsTo :exec
+-- Somebody who forgot their password gave the address, and nobody has looked yet whose it is.
+DELETE FROM mails WHERE email = ?;
 
 -- name: DeleteSignInsOf :exec
 DELETE FROM sign_ins WHERE user_id = ?;
@@ -68,7 +74,7 @@ DELETE FROM totps WHERE user_id = ?;
 UPDATE reports SET note = '' WHERE reporter_id = ?;
 
 -- name: BlankReportedBodies :exec
--- The copies of what somebody wrote. Reports are few, so that they need no index for this.
+-- The copies of what somebody wrote.
 UPDATE reports SET body = '' WHERE subject_id = ?;
 
 -- name: DeleteSkeletonOf :exec

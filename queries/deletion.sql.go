@@ -8,6 +8,7 @@ package queries
 import (
 	"context"
 	"database/sql"
+	"strings"
 	"time"
 )
 
@@ -32,48 +33,116 @@ func (q *Queries) AdvanceDeletion(ctx context.Context, arg AdvanceDeletionParams
 	return err
 }
 
-const BlankAuditAttempts = `-- name: BlankAuditAttempts :execrows
-UPDATE audit_events SET ip = '' WHERE subject_id = ? AND actor_id = 0 AND ip <> '' LIMIT 1000
+const AuditIDsByActor = `-- name: AuditIDsByActor :many
+SELECT id FROM audit_events FORCE INDEX (audit_actor) WHERE actor_id = ? AND id > ? ORDER BY id LIMIT ?
+`
+
+type AuditIDsByActorParams struct {
+	ActorID uint64
+	After   uint64
+	Limit   int32
+}
+
+func (q *Queries) AuditIDsByActor(ctx context.Context, arg AuditIDsByActorParams) ([]uint64, error) {
+	rows, err := q.db.QueryContext(ctx, AuditIDsByActor, arg.ActorID, arg.After, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uint64{}
+	for rows.Next() {
+		var id uint64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const AuditIDsOnSubject = `-- name: AuditIDsOnSubject :many
+SELECT id FROM audit_events FORCE INDEX (audit_subject) WHERE subject_id = ? AND id > ? ORDER BY id LIMIT ?
+`
+
+type AuditIDsOnSubjectParams struct {
+	SubjectID sql.NullInt64
+	After     uint64
+	Limit     int32
+}
+
+func (q *Queries) AuditIDsOnSubject(ctx context.Context, arg AuditIDsOnSubjectParams) ([]uint64, error) {
+	rows, err := q.db.QueryContext(ctx, AuditIDsOnSubject, arg.SubjectID, arg.After, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uint64{}
+	for rows.Next() {
+		var id uint64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const BlankAuditByActor = `-- name: BlankAuditByActor :exec
+UPDATE audit_events SET ip = '' WHERE id IN (/*SLICE:ids*/?)
+`
+
+func (q *Queries) BlankAuditByActor(ctx context.Context, ids []uint64) error {
+	query := BlankAuditByActor
+	var queryParams []interface{}
+	if len(ids) > 0 {
+		for _, v := range ids {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:ids*/?", strings.Repeat(",?", len(ids))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:ids*/?", "NULL", 1)
+	}
+	_, err := q.db.ExecContext(ctx, query, queryParams...)
+	return err
+}
+
+const BlankAuditOnSubject = `-- name: BlankAuditOnSubject :exec
+UPDATE audit_events SET detail = '', ip = CASE WHEN actor_id = 0 THEN '' ELSE ip END WHERE id IN (/*SLICE:ids*/?)
 `
 
 // Sign-ins that failed are nobody's doing, and mostly come from the person's own address.
-func (q *Queries) BlankAuditAttempts(ctx context.Context, subjectID sql.NullInt64) (int64, error) {
-	result, err := q.db.ExecContext(ctx, BlankAuditAttempts, subjectID)
-	if err != nil {
-		return 0, err
+func (q *Queries) BlankAuditOnSubject(ctx context.Context, ids []uint64) error {
+	query := BlankAuditOnSubject
+	var queryParams []interface{}
+	if len(ids) > 0 {
+		for _, v := range ids {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:ids*/?", strings.Repeat(",?", len(ids))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:ids*/?", "NULL", 1)
 	}
-	return result.RowsAffected()
-}
-
-const BlankAuditDetails = `-- name: BlankAuditDetails :execrows
-UPDATE audit_events SET detail = '' WHERE subject_id = ? AND detail <> '' LIMIT 1000
-`
-
-func (q *Queries) BlankAuditDetails(ctx context.Context, subjectID sql.NullInt64) (int64, error) {
-	result, err := q.db.ExecContext(ctx, BlankAuditDetails, subjectID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
-const BlankAuditIPs = `-- name: BlankAuditIPs :execrows
-UPDATE audit_events SET ip = '' WHERE actor_id = ? AND ip <> '' LIMIT 1000
-`
-
-func (q *Queries) BlankAuditIPs(ctx context.Context, actorID uint64) (int64, error) {
-	result, err := q.db.ExecContext(ctx, BlankAuditIPs, actorID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+	_, err := q.db.ExecContext(ctx, query, queryParams...)
+	return err
 }
 
 const BlankReportedBodies = `-- name: BlankReportedBodies :exec
 UPDATE reports SET body = '' WHERE subject_id = ?
 `
 
-// The copies of what somebody wrote. Reports are few, so that they need no index for this.
+// The copies of what somebody wrote.
 func (q *Queries) BlankReportedBodies(ctx context.Context, subjectID uint64) error {
 	_, err := q.db.ExecContext(ctx, BlankReportedBodies, subjectID)
 	return err
@@ -207,17 +276,21 @@ func (q *Queries) DeleteLinksOf(ctx context.Context, userID uint64) error {
 }
 
 const DeleteMailsOf = `-- name: DeleteMailsOf :exec
-DELETE FROM mails WHERE user_id = ? OR email = ?
+DELETE FROM mails WHERE user_id = ?
 `
 
-type DeleteMailsOfParams struct {
-	UserID uint64
-	Email  string
+func (q *Queries) DeleteMailsOf(ctx context.Context, userID uint64) error {
+	_, err := q.db.ExecContext(ctx, DeleteMailsOf, userID)
+	return err
 }
 
-// Few mails are ever waiting, so that they need no index for this.
-func (q *Queries) DeleteMailsOf(ctx context.Context, arg DeleteMailsOfParams) error {
-	_, err := q.db.ExecContext(ctx, DeleteMailsOf, arg.UserID, arg.Email)
+const DeleteMailsTo = `-- name: DeleteMailsTo :exec
+DELETE FROM mails WHERE email = ?
+`
+
+// Somebody who forgot their password gave the address, and nobody has looked yet whose it is.
+func (q *Queries) DeleteMailsTo(ctx context.Context, email string) error {
+	_, err := q.db.ExecContext(ctx, DeleteMailsTo, email)
 	return err
 }
 

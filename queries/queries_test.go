@@ -1,6 +1,7 @@
 package queries_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"database/sql"
@@ -149,8 +150,15 @@ var calls = map[string]call{
 				return nil, fmt.Errorf("%+v finds %+v: %w", narrow, found, err)
 			}
 		}
-		none, err := q.SearchAuditEvents(ctx, queries.AuditSearch{BeforeID: 99, Limit: 1, Without: []string{"x"}})
-		return len(none) == 0, err
+		for _, nobody := range []queries.AuditSearch{
+			{BeforeID: 99, Without: []string{"x"}}, {Actor: 7}, {Subject: 7}, {Action: "none"}, {Actor: 7, Action: "x"}, {Subject: 7, Action: "x"},
+		} {
+			nobody.BeforeID, nobody.Limit = cmp.Or(nobody.BeforeID, math.MaxInt64), 1
+			if found, err := q.SearchAuditEvents(ctx, nobody); err != nil || len(found) != 0 {
+				return nil, fmt.Errorf("%+v finds %+v: %w", nobody, found, err)
+			}
+		}
+		return true, nil
 	},
 	"PutAuditEvent": func(ctx context.Context, q *queries.Queries) (any, error) {
 		put := queries.PutAuditEventParams{CreatedAt: now, Action: "y", SubjectID: number(2), Detail: "first", Ip: "::1"}
@@ -190,12 +198,12 @@ var calls = map[string]call{
 	},
 	"ListOpenReports": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return reported(ctx, q, func(uint64) (any, error) {
-			return some(q.ListOpenReports(ctx, queries.ListOpenReportsParams{BeforeID: 99, Limit: 1}))
+			return some(q.ListOpenReports(ctx, queries.ListOpenReportsParams{BeforeID: math.MaxInt64, Limit: 1}))
 		})
 	},
 	"ListReportsOf": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return reported(ctx, q, func(uint64) (any, error) {
-			return some(q.ListReportsOf(ctx, queries.ListReportsOfParams{ReporterID: 2, BeforeID: 99, Limit: 1}))
+			return some(q.ListReportsOf(ctx, queries.ListReportsOfParams{ReporterID: 2, BeforeID: math.MaxInt64, Limit: 1}))
 		})
 	},
 	"CountOpenReports": func(ctx context.Context, q *queries.Queries) (any, error) {
@@ -209,7 +217,7 @@ var calls = map[string]call{
 			if err := q.CloseReport(ctx, closing(id)); err != nil {
 				return nil, err
 			}
-			return some(q.ListClosedReports(ctx, queries.ListClosedReportsParams{BeforeID: 99, Limit: 1}))
+			return some(q.ListClosedReports(ctx, queries.ListClosedReportsParams{BeforeID: math.MaxInt64, Limit: 1}))
 		})
 	},
 	"ConversationByID": func(ctx context.Context, q *queries.Queries) (any, error) {
@@ -240,8 +248,15 @@ var calls = map[string]call{
 	"SetPasswords": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return nothing(q.SetPasswords(ctx, queries.SetPasswordsParams{PasswordHash: "x", Ids: []uint64{1, 2}}))
 	},
+	"SessionTimeBack": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.SessionTimeBack(ctx, latest))
+	},
 	"ListUserSessions": func(ctx context.Context, q *queries.Queries) (any, error) {
-		return some(q.ListUserSessions(ctx, queries.ListUserSessionsParams{UserID: 1, Now: now, MadeAfter: past, Before: soon, BeforeName: []byte("f"), Limit: 5}))
+		since, err := q.SessionTimeBack(ctx, latest)
+		if err != nil {
+			return nil, err
+		}
+		return some(q.ListUserSessions(ctx, queries.ListUserSessionsParams{UserID: 1, Now: now, MadeAfter: past, Since: since, Before: latest.Before, BeforeName: []byte("f"), Limit: 5}))
 	},
 	"UserSessionByName": func(ctx context.Context, q *queries.Queries) (any, error) {
 		sum := sha256.Sum256(hash)
@@ -285,7 +300,7 @@ var calls = map[string]call{
 		return some(q.MessagesSinceRev(ctx, queries.MessagesSinceRevParams{ConversationID: 1, Limit: 1}))
 	},
 	"CountUserSessions": func(ctx context.Context, q *queries.Queries) (any, error) {
-		return some(q.CountUserSessions(ctx, queries.CountUserSessionsParams{UserID: 1, Now: now, MadeAfter: past}))
+		return some(q.CountUserSessions(ctx, queries.CountUserSessionsParams{UserID: 1, Now: now, MadeAfter: past, Limit: 9}))
 	},
 	"DeleteExpiredSessions": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return some(q.DeleteExpiredSessions(ctx, soon))
@@ -411,10 +426,10 @@ var calls = map[string]call{
 		return some(q.CountOpenInvitations(ctx, queries.CountOpenInvitationsParams{CreatorID: 1, Now: now}))
 	}),
 	"ListInvitations": invited(func(ctx context.Context, q *queries.Queries, id uint64) (any, error) {
-		return some(q.ListInvitations(ctx, queries.ListInvitationsParams{CreatorID: 1, BeforeID: 9, Limit: 1}))
+		return some(q.ListInvitations(ctx, queries.ListInvitationsParams{CreatorID: 1, BeforeID: math.MaxInt64, Limit: 1}))
 	}),
 	"ListAllInvitations": invited(func(ctx context.Context, q *queries.Queries, id uint64) (any, error) {
-		return some(q.ListAllInvitations(ctx, queries.ListAllInvitationsParams{BeforeID: 9, Limit: 1}))
+		return some(q.ListAllInvitations(ctx, queries.ListAllInvitationsParams{BeforeID: math.MaxInt64, Limit: 1}))
 	}),
 	"ListInvitationUses": func(ctx context.Context, q *queries.Queries) (any, error) {
 		if err := q.CreateInvitationUse(ctx, invitationUse); err != nil {
@@ -780,18 +795,22 @@ var calls = map[string]call{
 	"EraseMessages": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return some(q.EraseMessages(ctx, 1, 1, []uint64{1}, 1, now))
 	},
-	"BlankAuditIPs": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.BlankAuditIPs(ctx, 1)) },
-	"BlankAuditAttempts": func(ctx context.Context, q *queries.Queries) (any, error) {
-		nobodys := audit
-		nobodys.ActorID = 0
-		if err := q.CreateAuditEvent(ctx, nobodys); err != nil {
-			return nil, err
-		}
-		return some(q.BlankAuditAttempts(ctx, number(2)))
+	"AuditIDsByActor": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.AuditIDsByActor(ctx, queries.AuditIDsByActorParams{ActorID: 1, Limit: 1}))
+	},
+	"AuditIDsOnSubject": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return some(q.AuditIDsOnSubject(ctx, queries.AuditIDsOnSubjectParams{SubjectID: number(2), Limit: 1}))
+	},
+	"BlankAuditByActor": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.BlankAuditByActor(ctx, []uint64{1, 1}))
+	},
+	"BlankAuditOnSubject": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.BlankAuditOnSubject(ctx, []uint64{1, 1}))
 	},
 	"DeleteLinksOf": func(ctx context.Context, q *queries.Queries) (any, error) { return nothing(q.DeleteLinksOf(ctx, 1)) },
-	"DeleteMailsOf": func(ctx context.Context, q *queries.Queries) (any, error) {
-		return nothing(q.DeleteMailsOf(ctx, queries.DeleteMailsOfParams{UserID: 1, Email: "ada"}))
+	"DeleteMailsOf": func(ctx context.Context, q *queries.Queries) (any, error) { return nothing(q.DeleteMailsOf(ctx, 1)) },
+	"DeleteMailsTo": func(ctx context.Context, q *queries.Queries) (any, error) {
+		return nothing(q.DeleteMailsTo(ctx, "ada"))
 	},
 	"DeleteSignInsOf":  func(ctx context.Context, q *queries.Queries) (any, error) { return nothing(q.DeleteSignInsOf(ctx, 1)) },
 	"DeleteSkeletonOf": func(ctx context.Context, q *queries.Queries) (any, error) { return nothing(q.DeleteSkeletonOf(ctx, 1)) },
@@ -806,9 +825,6 @@ var calls = map[string]call{
 	"BlankReportsOf":   func(ctx context.Context, q *queries.Queries) (any, error) { return nothing(q.BlankReportsOf(ctx, 1)) },
 	"BlankReportedBodies": func(ctx context.Context, q *queries.Queries) (any, error) {
 		return nothing(q.BlankReportedBodies(ctx, 1))
-	},
-	"BlankAuditDetails": func(ctx context.Context, q *queries.Queries) (any, error) {
-		return some(q.BlankAuditDetails(ctx, number(2)))
 	},
 	"UserByID": func(ctx context.Context, q *queries.Queries) (any, error) { return some(q.UserByID(ctx, 1)) },
 	"UserByKey": func(ctx context.Context, q *queries.Queries) (any, error) {
@@ -898,6 +914,9 @@ var (
 	photo    = queries.PutPhotoParams{UserID: 1, Hash: hash, ContentType: "image/png", Small: []byte("s"), Large: []byte("l")}
 	deletion = queries.CreateDeletionParams{UserID: 1, Erase: true, CreatedAt: now}
 )
+
+// latest asks for the latest of somebody's sessions.
+var latest = queries.SessionTimeBackParams{UserID: 1, Now: now, MadeAfter: past, Before: now.AddDate(1, 0, 0), BeforeName: []byte("f")}
 
 // strangersSession is that of nobody's.
 var strangersSession = queries.CreateSessionParams{IDHash: []byte("strangers-strangers-strangers-st"), UserID: 99, CreatedAt: now, SeenAt: now, ExpiresAt: soon}

@@ -21,13 +21,24 @@ DELETE FROM sessions WHERE user_id = ?;
 DELETE FROM sessions WHERE user_id IN (sqlc.slice(user_ids));
 
 -- name: CountUserSessions :one
-SELECT COUNT(*) FROM sessions WHERE user_id = ? AND expires_at > sqlc.arg(now) AND created_at > sqlc.arg(made_after);
+-- Counts no further than up to a number.
+SELECT COUNT(*) FROM (
+  SELECT s.id_hash FROM sessions s WHERE s.user_id = ? AND s.expires_at > sqlc.arg(now) AND s.created_at > sqlc.arg(made_after) LIMIT ?
+) some;
+
+-- name: SessionTimeBack :one
+-- When the session began that lies so many sessions behind a position in ListUserSessions.
+SELECT s.created_at FROM sessions s FORCE INDEX (sessions_made)
+WHERE s.user_id = ? AND s.expires_at > sqlc.arg(now) AND s.created_at > sqlc.arg(made_after) AND s.created_at <= sqlc.arg(before)
+  AND (s.created_at < sqlc.arg(before) OR LEFT(SHA2(s.id_hash, 256), 32) < sqlc.arg(before_name))
+ORDER BY s.created_at DESC LIMIT 1 OFFSET ?;
 
 -- name: ListUserSessions :many
--- name is what a session is called outside: a part of a hash of its hash.
-SELECT s.*, LEFT(SHA2(s.id_hash, 256), 32) AS name FROM sessions s
-WHERE s.user_id = ? AND s.expires_at > sqlc.arg(now) AND s.created_at > sqlc.arg(made_after)
-  AND (s.created_at < sqlc.arg(before) OR (s.created_at = sqlc.arg(before) AND LEFT(SHA2(s.id_hash, 256), 32) < sqlc.arg(before_name)))
+-- name is what a session is called outside: a part of a hash of its hash. No index has that order, so all sessions since the given
+-- time are sorted: see SessionTimeBack.
+SELECT s.*, LEFT(SHA2(s.id_hash, 256), 32) AS name FROM sessions s FORCE INDEX (sessions_made)
+WHERE s.user_id = ? AND s.expires_at > sqlc.arg(now) AND s.created_at > sqlc.arg(made_after) AND s.created_at >= sqlc.arg(since) AND s.created_at <= sqlc.arg(before)
+  AND (s.created_at < sqlc.arg(before) OR LEFT(SHA2(s.id_hash, 256), 32) < sqlc.arg(before_name))
 ORDER BY s.created_at DESC, name DESC LIMIT ?;
 
 -- name: UserSessionByName :one

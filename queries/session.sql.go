@@ -12,17 +12,26 @@ import (
 )
 
 const CountUserSessions = `-- name: CountUserSessions :one
-SELECT COUNT(*) FROM sessions WHERE user_id = ? AND expires_at > ? AND created_at > ?
+SELECT COUNT(*) FROM (
+  SELECT s.id_hash FROM sessions s WHERE s.user_id = ? AND s.expires_at > ? AND s.created_at > ? LIMIT ?
+) some
 `
 
 type CountUserSessionsParams struct {
 	UserID    uint64
 	Now       time.Time
 	MadeAfter time.Time
+	Limit     int32
 }
 
+// Counts no further than up to a number.
 func (q *Queries) CountUserSessions(ctx context.Context, arg CountUserSessionsParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, CountUserSessions, arg.UserID, arg.Now, arg.MadeAfter)
+	row := q.db.QueryRowContext(ctx, CountUserSessions,
+		arg.UserID,
+		arg.Now,
+		arg.MadeAfter,
+		arg.Limit,
+	)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -128,9 +137,9 @@ func (q *Queries) DeleteUserSessions(ctx context.Context, userID uint64) (int64,
 }
 
 const ListUserSessions = `-- name: ListUserSessions :many
-SELECT s.id_hash, s.user_id, s.created_at, s.seen_at, s.expires_at, s.user_agent, s.ip, LEFT(SHA2(s.id_hash, 256), 32) AS name FROM sessions s
-WHERE s.user_id = ? AND s.expires_at > ? AND s.created_at > ?
-  AND (s.created_at < ? OR (s.created_at = ? AND LEFT(SHA2(s.id_hash, 256), 32) < ?))
+SELECT s.id_hash, s.user_id, s.created_at, s.seen_at, s.expires_at, s.user_agent, s.ip, LEFT(SHA2(s.id_hash, 256), 32) AS name FROM sessions s FORCE INDEX (sessions_made)
+WHERE s.user_id = ? AND s.expires_at > ? AND s.created_at > ? AND s.created_at >= ? AND s.created_at <= ?
+  AND (s.created_at < ? OR LEFT(SHA2(s.id_hash, 256), 32) < ?)
 ORDER BY s.created_at DESC, name DESC LIMIT ?
 `
 
@@ -138,6 +147,7 @@ type ListUserSessionsParams struct {
 	UserID     uint64
 	Now        time.Time
 	MadeAfter  time.Time
+	Since      time.Time
 	Before     time.Time
 	BeforeName []byte
 	Limit      int32
@@ -154,12 +164,14 @@ type ListUserSessionsRow struct {
 	Name      string
 }
 
-// name is what a session is called outside: a part of a hash of its hash.
+// name is what a session is called outside: a part of a hash of its hash. No index has that order, so all sessions since the given
+// time are sorted: see SessionTimeBack.
 func (q *Queries) ListUserSessions(ctx context.Context, arg ListUserSessionsParams) ([]ListUserSessionsRow, error) {
 	rows, err := q.db.QueryContext(ctx, ListUserSessions,
 		arg.UserID,
 		arg.Now,
 		arg.MadeAfter,
+		arg.Since,
 		arg.Before,
 		arg.Before,
 		arg.BeforeName,
@@ -245,6 +257,38 @@ func (q *Queries) OtherSessions(ctx context.Context, arg OtherSessionsParams) ([
 		return nil, err
 	}
 	return items, nil
+}
+
+const SessionTimeBack = `-- name: SessionTimeBack :one
+SELECT s.created_at FROM sessions s FORCE INDEX (sessions_made)
+WHERE s.user_id = ? AND s.expires_at > ? AND s.created_at > ? AND s.created_at <= ?
+  AND (s.created_at < ? OR LEFT(SHA2(s.id_hash, 256), 32) < ?)
+ORDER BY s.created_at DESC LIMIT 1 OFFSET ?
+`
+
+type SessionTimeBackParams struct {
+	UserID     uint64
+	Now        time.Time
+	MadeAfter  time.Time
+	Before     time.Time
+	BeforeName []byte
+	Offset     int32
+}
+
+// When the session began that lies so many sessions behind a position in ListUserSessions.
+func (q *Queries) SessionTimeBack(ctx context.Context, arg SessionTimeBackParams) (time.Time, error) {
+	row := q.db.QueryRowContext(ctx, SessionTimeBack,
+		arg.UserID,
+		arg.Now,
+		arg.MadeAfter,
+		arg.Before,
+		arg.Before,
+		arg.BeforeName,
+		arg.Offset,
+	)
+	var created_at time.Time
+	err := row.Scan(&created_at)
+	return created_at, err
 }
 
 const SessionsByHash = `-- name: SessionsByHash :many

@@ -24,6 +24,11 @@ const (
 	unread       = "unread"
 	clientIDs    = "client-ids"
 	signOut      = "sign-out"
+	revocation   = "revocation"
+	single       = "good-once"
+	invitations  = "invitations"
+	blocking     = "blocking"
+	erasure      = "erasure"
 	windowRules  = "window-rules"
 	cleanStop    = "clean-stop"
 	leftOver     = "left-over"
@@ -45,6 +50,11 @@ var promises = []struct{ name, about string }{
 	{unread, "unread counts equal a recount"},
 	{clientIDs, "a client ID stands for one message for ever; with another body it is a conflict"},
 	{signOut, "signing out ends that session on every node, and closes its windows with 1008, within 1 s"},
+	{revocation, "a new password, a reset, a deletion and a revoked token end what they end on every node, and close its windows with 1008, within 1 s"},
+	{single, "a link to a new password, a code of an app and a recovery code are good once, also on two nodes at once"},
+	{invitations, "an invitation lets in as many as it is for, however many use it at once"},
+	{blocking, "what somebody sends after they were blocked is refused and never stored; once unblocked they can write again"},
+	{erasure, "who deleted their account is seen by nobody, and nothing is left of what they wrote"},
 	{windowRules, "a window that speaks is closed with 1008, one that speaks too much with 1009"},
 	{cleanStop, "a node that is told to stop ends well and in time, and tells its windows so"},
 	{leftOver, "in the end no window, goroutine or file descriptor is left over"},

@@ -97,9 +97,13 @@ func (w *world) final(ctx context.Context) error {
 		return err
 	}
 	w.busy.Wait()
+	if err := w.checkNewcomers(ctx); err != nil {
+		return err
+	}
 	for _, d := range w.devices() {
 		d.client.CloseIdleConnections()
 	}
+	w.newcomers.client.CloseIdleConnections()
 	for _, g := range w.ghosts {
 		g.window.conn.Close()
 	}

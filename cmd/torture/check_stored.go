@@ -18,7 +18,7 @@ func newStored() stored {
 
 // checkStored reads from the database what came since the last time, and holds it against what clients were told.
 func (w *world) checkStored(ctx context.Context) error {
-	all, err := w.database.conversations(ctx)
+	all, err := w.database.conversations(ctx, w.numbers[w.people[len(w.people)-1].name])
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -27,14 +28,17 @@ type request struct {
 	client       string // the client ID that it is about, for the journal
 	node         *node  // nil: any
 	token        string // of the session; "": the device's own
+	bearer       string // an access token, instead of any session
+	waiting      string // the cookie of a sign-in that waits for a second factor
 }
 
 // reply is what came of a request.
 type reply struct {
-	status int // 0 where there is none
-	body   []byte
-	cookie string
-	err    error
+	status  int // 0 where there is none
+	body    []byte
+	cookie  string
+	waiting string // the cookie of a sign-in that waits for a second factor
+	err     error
 }
 
 func newHTTPClient() *http.Client {
@@ -108,8 +112,11 @@ func (d *device) ask(ctx context.Context, n *node, r request) (got reply) {
 	}
 	got.status = answer.StatusCode
 	for _, c := range answer.Cookies() {
-		if c.Name == "parley" {
+		switch c.Name {
+		case "parley":
 			got.cookie = c.Value
+		case "parley-sign-in":
+			got.waiting = c.Value
 		}
 	}
 	return got
@@ -135,9 +142,28 @@ func (d *device) dress(q *http.Request, r request) {
 	if token == "" {
 		token = d.token()
 	}
-	if token != "" {
+	switch {
+	case r.bearer != "":
+		q.Header.Set("Authorization", "Bearer "+r.bearer)
+	case r.waiting != "":
+		q.Header.Set("Cookie", "parley-sign-in="+r.waiting)
+	case token != "":
 		q.Header.Set("Cookie", "parley="+token)
 	}
+}
+
+// jsonOf writes a JSON body.
+func jsonOf(body map[string]any) []byte {
+	text, err := json.Marshal(body)
+	if err != nil {
+		panic(err) // strings and numbers
+	}
+	return text
+}
+
+// jsonRequest is one with a JSON body.
+func jsonRequest(method, path string, body map[string]any) request {
+	return request{method: method, path: path, kind: jsonType, body: jsonOf(body)}
 }
 
 func (d *device) get(ctx context.Context, path string) reply {

@@ -100,7 +100,13 @@ func (d *database) makePeople(ctx context.Context, names []string) (map[string]u
 		}
 		numbers[name] = user.ID
 	}
-	return numbers, nil
+	_, err := store.CreateUser(ctx, chat.NewUser{Username: warden, Password: password, IsAdmin: true})
+	return numbers, err
+}
+
+// count runs a statement that counts.
+func (d *database) count(ctx context.Context, statement string, args ...any) (n int, err error) {
+	return n, d.pool.QueryRowContext(ctx, statement, args...).Scan(&n)
 }
 
 // row is a message as it is stored.
@@ -137,8 +143,9 @@ func (d *database) rows(ctx context.Context, conversation, seq uint64) (all []ro
 // counters is a conversation's own row.
 type counters struct{ id, lastSeq, lastRev uint64 }
 
-func (d *database) conversations(ctx context.Context) (all []counters, err error) {
-	found, err := d.pool.QueryContext(ctx, "SELECT id, last_seq, last_rev FROM conversations")
+// conversations are those of the people who talk; newcomers, who come after them, have others.
+func (d *database) conversations(ctx context.Context, lastPerson uint64) (all []counters, err error) {
+	found, err := d.pool.QueryContext(ctx, "SELECT id, last_seq, last_rev FROM conversations WHERE user_hi <= ?", lastPerson)
 	if err != nil {
 		return nil, err
 	}

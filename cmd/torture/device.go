@@ -106,10 +106,10 @@ func (d *device) signOut(ctx context.Context) {
 	d.forget()
 	if ctx.Err() == nil {
 		ended := time.Now()
-		d.w.busy.Go(func() { d.checkRefused(token, ended) })
+		d.w.busy.Go(func() { d.checkRefused(signOut, "signed out", request{token: token}, ended) })
 	}
 	if open != nil && open.token == token && ctx.Err() == nil {
-		d.checkRevoked(open, began)
+		d.checkRevoked(signOut, "signed out", open, began)
 	}
 	d.signIn(ctx)
 	d.nudge()
@@ -120,7 +120,7 @@ const revokedWithin = time.Second
 
 // checkRevoked waits for the end of a window whose session has ended. Where something is broken just then, the news may
 // not come through; the window must then be closed when that is over (see quiet).
-func (d *device) checkRevoked(open *window, began time.Time) {
+func (d *device) checkRevoked(promise, what string, open *window, began time.Time) {
 	ended := time.Now()
 	select {
 	case <-open.closed:
@@ -131,19 +131,21 @@ func (d *device) checkRevoked(open *window, began time.Time) {
 		return
 	}
 	inTime := open.isClosed()
-	d.w.checks.that(signOut, inTime, "%s signed out, and its window on node %d was still open after %s", d.name, open.node, time.Since(ended))
+	d.w.checks.that(promise, inTime, "%s %s, and its window on node %d was still open after %s", d.name, what, open.node, time.Since(ended))
 	if inTime {
-		d.w.checks.that(signOut, open.code == closeRevoked, "%s signed out, and its window on node %d was closed with %d", d.name, open.node, open.code)
+		d.w.checks.that(promise, open.code == closeRevoked, "%s %s, and its window on node %d was closed with %d", d.name, what, open.node, open.code)
 	}
 }
 
-// checkRefused asks every node with the token of a session that has ended. That is held to whatever is broken just then.
-func (d *device) checkRefused(token string, ended time.Time) {
+// checkRefused asks every node with what opens nothing any more. That is held to whatever is broken just then.
+func (d *device) checkRefused(promise, what string, with request, ended time.Time) {
 	pause(d.w.ctx, revokedWithin)
+	with.method, with.path = http.MethodGet, "/conversations?limit=1"
 	for _, n := range d.w.nodes {
-		got := d.do(d.w.ctx, request{method: http.MethodGet, path: "/conversations?limit=1", node: n, token: token})
+		with.node = n
+		got := d.do(d.w.ctx, with)
 		refused := got.status == http.StatusUnauthorized || got.status >= http.StatusInternalServerError || got.status == 0
-		d.w.checks.that(signOut, refused, "%s signed out, and %s later node %d answered that session's request with %d", d.name, time.Since(ended), n.number, got.status)
+		d.w.checks.that(promise, refused, "%s %s, and %s later node %d answered a request with that with %d", d.name, what, time.Since(ended), n.number, got.status)
 	}
 }
 

@@ -130,6 +130,9 @@ var canaryForm = regexp.MustCompile(`⟦([a-z0-9]+)→([a-z0-9]+)⟧`)
 
 func canary(from, to string) string { return "⟦" + from + "→" + to + "⟧" }
 
+// canaryFrom is how the canaries of all that somebody writes begin.
+func canaryFrom(from string) string { return "⟦" + from + "→" }
+
 // strange gives the first canary in a text that a person must never see, "" where there is none.
 func strange(text []byte, person string) string {
 	for _, found := range canaryForm.FindAllSubmatch(text, -1) {

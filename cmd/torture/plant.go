@@ -66,6 +66,22 @@ var plants = []plant{
 		{"db/chat/store.go", "o.RememberFor = time.Second / 2", "o.RememberFor = time.Minute"},
 		{"handlers/live.go", "s.Store.SessionEnded(e.To, e.Session)\n\t\ts.hub.CloseSession(e.To, e.Session, hub.CloseRevoked,", "s.hub.CloseSession(e.To, e.Session, hub.CloseRevoked,"},
 	}, nil},
+	{"twice-used-code", "a code of an app is good as often as anybody likes", single, []edit{
+		{"db/chat/totp.go", "if right && step > row.LastStep {", "if right {"},
+		{"queries/totp.sql.go", "confirmed = TRUE AND last_step < ?", "confirmed = TRUE AND last_step < ? + 10"},
+	}, nil},
+	{"deaf-reset", "a reset leaves windows open", revocation, []edit{
+		{"db/chat/reset.go", "s.notifier.Notify(Event{Type: EventSessionEnded, To: link.UserID})", ""},
+	}, nil},
+	{"wide-invitation", "of several who use an invitation at once all get in", invitations, []edit{
+		{"queries/invitation.sql.go", "WHERE id = ? AND uses < uses_allowed AND", "WHERE id = ? AND"},
+	}, nil},
+	{"ignored-block", "who was blocked can write all the same", blocking, []edit{
+		{"db/chat/block.go", "return fields{\"recipient\": {notTaking(p.recipient)}}.err(messageNotSent)", "return nil"},
+	}, nil},
+	{"kept-bodies", "what is to be erased keeps its text", erasure, []edit{
+		{"queries/deletion.go", "UPDATE messages SET body = '',", "UPDATE messages SET body = body,"},
+	}, nil},
 	{"kept-window", "the hub never forgets a window", cleanStop, []edit{
 		{"handlers/live.go", "defer s.hub.Remove(window)\n", ""},
 	}, []string{"rolling-restart"}},

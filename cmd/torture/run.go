@@ -26,6 +26,9 @@ func (w *world) run(ctx context.Context) error {
 	for _, d := range w.devices() {
 		d.use(people)
 	}
+	for range lives {
+		w.busy.Go(func() { w.live(people) })
+	}
 	search, found := context.WithCancelCause(ctx)
 	defer found(nil)
 	go w.watchFor(search, found)

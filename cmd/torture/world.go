@@ -36,6 +36,7 @@ type world struct {
 	busy      sync.WaitGroup // every goroutine of a device
 	longTexts atomic.Bool
 	stored    stored
+	newcomers newcomers
 
 	mu         sync.Mutex
 	windows    []int     // opened so far, by node
@@ -78,7 +79,7 @@ func torture(ctx context.Context, o options, out io.Writer) (v verdict, err erro
 	w := &world{
 		options: o, out: out, checks: newChecks(out), truth: newTruth(), ledger: newLedger(), faults: &faultClock{}, gate: newGate(),
 		windows:  make([]int, o.Nodes+1), // and the fresh one of the end
-		happened: map[string]int{}, stored: newStored(),
+		happened: map[string]int{}, stored: newStored(), newcomers: newcomers{client: newHTTPClient()},
 	}
 	w.say("seed %d: torture --seed %d --for %s --nodes %d --people %d", o.Seed, o.Seed, o.For, o.Nodes, o.People)
 	if w.dir, err = workDir(o.Dir); err != nil {

@@ -11,15 +11,18 @@ import (
 // Account is a user as admins see them.
 type Account struct {
 	User
-	OpenSessions int // sign-ins that haven't ended
+	OpenSessions int // sign-ins that haven't ended, MostOpenSessions at most
 }
+
+// MostOpenSessions is as far as an Account's sessions are counted.
+const MostOpenSessions = 1000
 
 func accountOf(ctx context.Context, t adminTx, user uint64) (Account, error) {
 	row, err := t.q.UserByID(ctx, user)
 	if err != nil {
 		return Account{}, err
 	}
-	n, err := t.q.CountUserSessions(ctx, queries.CountUserSessionsParams{UserID: user, Now: t.at, MadeAfter: t.madeAfter})
+	n, err := t.q.CountUserSessions(ctx, queries.CountUserSessionsParams{UserID: user, Now: t.at, MadeAfter: t.madeAfter, Limit: MostOpenSessions})
 	return Account{User: userOf(row), OpenSessions: int(n)}, err
 }
 

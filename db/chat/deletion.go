@@ -102,13 +102,16 @@ func wipe(ctx context.Context, q *queries.Queries, row queries.User) error {
 	}
 	for _, from := range []func(context.Context, uint64) error{
 		q.DeleteProfile, q.DeletePhoto, q.DeleteLinksOf, q.DeleteSignInsOf, q.DeleteTOTPsOf, q.DeleteBrowsersOf, q.BlankReportsOf,
-		q.DeleteSkeletonOf, q.DeleteInvitationUsesOf,
+		q.DeleteSkeletonOf, q.DeleteInvitationUsesOf, q.DeleteMailsOf,
 	} {
 		if err := from(ctx, row.ID); err != nil {
 			return err
 		}
 	}
-	return q.DeleteMailsOf(ctx, queries.DeleteMailsOfParams{UserID: row.ID, Email: row.Email.String})
+	if !row.Email.Valid {
+		return nil
+	}
+	return q.DeleteMailsTo(ctx, row.Email.String)
 }
 
 // bury leaves the row without anything personal. The password's place takes a hash that no password has, so that trying to

@@ -12,6 +12,8 @@ import (
 const (
 	// eraseAtOnce is how many messages one transaction erases. It holds their conversation meanwhile, some milliseconds.
 	eraseAtOnce = 100
+	// blankAtOnce is how many lines of the audit log one statement changes, in some ten milliseconds.
+	blankAtOnce = 512
 	// holdFor is how long after its last sign of life a node keeps a deletion to itself.
 	holdFor = 30 * time.Second
 	// settleFor is how long a deletion waits for what its owner was sending at that moment: longer than a session is remembered
@@ -72,18 +74,30 @@ func (d *finishing) run(ctx context.Context) error {
 
 // blankAuditLog leaves who did what when, and takes from where, and what is said of the person in words.
 func (d *finishing) blankAuditLog(ctx context.Context) error {
-	return errors.Join(
-		untilNone(func() (int64, error) { return d.s.q.BlankAuditIPs(ctx, d.UserID) }),
-		untilNone(func() (int64, error) { return d.s.q.BlankAuditAttempts(ctx, nullID(d.UserID)) }),
-		untilNone(func() (int64, error) { return d.s.q.BlankAuditDetails(ctx, nullID(d.UserID)) }),
-	)
+	q := d.s.q
+	err := inParts(func(after uint64) ([]uint64, error) {
+		return q.AuditIDsByActor(ctx, queries.AuditIDsByActorParams{ActorID: d.UserID, After: after, Limit: blankAtOnce})
+	}, func(ids []uint64) error { return q.BlankAuditByActor(ctx, ids) })
+	if err != nil {
+		return err
+	}
+	return inParts(func(after uint64) ([]uint64, error) {
+		return q.AuditIDsOnSubject(ctx, queries.AuditIDsOnSubjectParams{SubjectID: nullID(d.UserID), After: after, Limit: blankAtOnce})
+	}, func(ids []uint64) error { return q.BlankAuditOnSubject(ctx, ids) })
 }
 
-func untilNone(step func() (int64, error)) error {
-	for {
-		if n, err := step(); err != nil || n == 0 {
+// inParts does something for all rows that next finds, whose IDs rise. None is read twice: whoever was attacked has as many
+// as there were guesses.
+func inParts(next func(after uint64) ([]uint64, error), do func(ids []uint64) error) error {
+	for after := uint64(0); ; {
+		ids, err := next(after)
+		if err != nil || len(ids) == 0 {
 			return err
 		}
+		if err := do(queries.Padded(ids)); err != nil {
+			return err
+		}
+		after = ids[len(ids)-1]
 	}
 }
 

@@ -39,14 +39,11 @@ func (s *Store) OpenSessions(ctx context.Context, actor Actor, session Session, 
 	if err != nil {
 		return Page[OpenSession]{}, err
 	}
-	now := s.now()
 	if after == "" {
-		before = now.Add(24 * time.Hour) // another node's clock may be ahead
+		before = s.now().Add(24 * time.Hour) // another node's clock may be ahead
 	}
 	limit = clampLimit(limit, defaultDevices)
-	rows, err := s.q.ListUserSessions(ctx, queries.ListUserSessionsParams{
-		UserID: actor.User.ID, Now: now, MadeAfter: s.madeAfter(now), Before: before, BeforeName: []byte(name), Limit: int32(limit + 1),
-	})
+	rows, err := s.openSessions(ctx, actor.User, before, name, limit+1)
 	if err != nil {
 		return Page[OpenSession]{}, fault(err, "")
 	}
@@ -60,6 +57,24 @@ func (s *Store) OpenSessions(ctx context.Context, actor Actor, session Session, 
 	return pageOf(open, limit, func(o OpenSession) string {
 		return encodeCursor(strconv.FormatInt(o.SignedInAt.UnixMicro(), 10) + " " + o.Name)
 	}), nil
+}
+
+// openSessions finds first how far back as many reach: a program that signs in each time it runs has tens of thousands.
+func (s *Store) openSessions(ctx context.Context, user User, before time.Time, name string, limit int) ([]queries.ListUserSessionsRow, error) {
+	now := s.now()
+	made := s.madeAfter(now)
+	since, err := s.q.SessionTimeBack(ctx, queries.SessionTimeBackParams{
+		UserID: user.ID, Now: now, MadeAfter: made, Before: before, BeforeName: []byte(name), Offset: int32(limit - 1),
+	})
+	if noRow(err) {
+		since, err = made, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.q.ListUserSessions(ctx, queries.ListUserSessionsParams{
+		UserID: user.ID, Now: now, MadeAfter: made, Since: since, Before: before, BeforeName: []byte(name), Limit: int32(limit),
+	})
 }
 
 func deviceCursor(cursor string) (before time.Time, name string, _ error) {

@@ -33,12 +33,12 @@ func (s *Store) asSelf(ctx context.Context, actor Actor, f func(context.Context,
 // stillOpen is for what was asked in a session before the lock was taken, and outlasts it: whoever sets a password, or ends
 // sessions, holds the lock. Otherwise somebody whose session was just ended could make themself another way in, on a node
 // that remembers it for a moment.
-func (t ownTx) stillOpen(ctx context.Context, session []byte) error {
+func (s *Store) stillOpen(ctx context.Context, t ownTx, session []byte) error {
 	if session == nil {
 		return nil
 	}
-	_, err := t.q.UserSessionByName(ctx, queries.UserSessionByNameParams{UserID: t.row.ID, Now: t.at, Name: []byte(sessionName(session))})
-	if noRow(err) {
+	rows, err := t.q.SessionsByHash(ctx, queries.SessionsByHashParams{Hashes: [][]byte{session}, Now: t.at, MadeAfter: s.madeAfter(t.at)})
+	if err == nil && len(rows) == 0 {
 		return sessionOver()
 	}
 	return err
@@ -47,7 +47,7 @@ func (t ownTx) stillOpen(ctx context.Context, session []byte) error {
 // asSelfInSession is asSelf for what outlasts the session that it is done in, such as another way to sign in.
 func (s *Store) asSelfInSession(ctx context.Context, actor Actor, f func(context.Context, ownTx) error) error {
 	return s.asSelf(ctx, actor, func(ctx context.Context, t ownTx) error {
-		if err := t.stillOpen(ctx, actor.Session); err != nil {
+		if err := s.stillOpen(ctx, t, actor.Session); err != nil {
 			return err
 		}
 		return f(ctx, t)

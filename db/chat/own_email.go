@@ -43,7 +43,7 @@ func (s *Store) ChangeEmail(ctx context.Context, actor Actor, session Session, c
 	}
 	var ended endings
 	err = s.asSelf(ctx, actor, func(ctx context.Context, t ownTx) error {
-		if err := t.stillOpen(ctx, session.Hash); err != nil {
+		if err := s.stillOpen(ctx, t, session.Hash); err != nil {
 			return err
 		}
 		own, err = t.giveEmail(ctx, email, session, &ended)

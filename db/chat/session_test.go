@@ -81,7 +81,7 @@ func TestSessionExpires(t *testing.T) {
 // seenAt reads when the session was noted as used.
 func seenAt(t *testing.T, w *world, session chat.Session) time.Time {
 	t.Helper()
-	rows, err := w.q.SessionsByHash(t.Context(), queries.SessionsByHashParams{Hashes: [][]byte{session.Hash}, Now: time.Unix(0, 0)})
+	rows, err := w.q.SessionsByHash(t.Context(), queries.SessionsByHashParams{Hashes: [][]byte{session.Hash}, Now: time.Unix(0, 0), MadeAfter: time.Unix(0, 0)})
 	if err != nil || len(rows) != 1 {
 		t.Fatalf("found %d sessions: %v", len(rows), err)
 	}

@@ -1,0 +1,1 @@
+ALTER TABLE sign_ins DROP KEY sign_ins_user

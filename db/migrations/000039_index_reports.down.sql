@@ -1,0 +1,1 @@
+ALTER TABLE reports DROP KEY reports_subject
