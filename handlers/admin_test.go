@@ -423,3 +423,18 @@ func TestAdminTabs(t *testing.T) {
 		}
 	}
 }
+
+// Admins find no form there that the rules would refuse: how they themselves sign in takes their password.
+func TestAdminsSeeNoWayToSignThemselvesInAnew(t *testing.T) {
+	w := newWorld(t)
+	root := w.admin("root")
+	w.person("bob")
+	for name, there := range map[string]int{"bob": 1, "root": 0} {
+		doc := root.get("/admin/users/"+name, asPage).want(200).doc()
+		for _, what := range []string{"#password", "#email", "form[action$='/reset-link']", "form[action$='/reset-factors']"} {
+			if n := doc.Find(what).Length(); n != there {
+				t.Errorf("the page of %s has %d of %s", name, n, what)
+			}
+		}
+	}
+}

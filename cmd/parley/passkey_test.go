@@ -53,7 +53,7 @@ func (b *browser) withPassword(form, password string) {
 	b.t.Helper()
 	b.unfold(form)
 	b.fill(fmt.Sprintf(`form[action="%s"] input[name=password]`, form), password)
-	b.click(fmt.Sprintf(`form[action="%s"] button`, form))
+	b.click(fmt.Sprintf(`form[action="%s"] button:not([type=button])`, form))
 }
 
 const passkeyForm = "/account/factors/passkeys"
@@ -94,7 +94,7 @@ func TestPasskeysInABrowser(t *testing.T) {
 	b.unfold(passkeyForm)
 	b.fill(`input[name=name]`, "Laptop")
 	b.fill(`#passkey-password`, password)
-	b.click(`#passkey-form button`)
+	b.click(`#passkey-form button:not([type=button])`)
 	b.shows("recovery codes", `document.querySelectorAll(".codes li").length === 10`)
 	b.click(`a[download]`)
 
@@ -207,7 +207,7 @@ func TestEveryPageOfSecondFactors(t *testing.T) {
 			b.run(chromedp.WaitVisible(chromedp.CSS(`#code`)))
 			see("second-factor")
 			b.fill(`#code`, "000000")
-			b.click(`form.fields button`)
+			b.click(`form.fields button:not([type=button])`)
 			b.run(chromedp.WaitVisible(chromedp.CSS(`#code-error`)))
 			see("second-factor-refused")
 
