@@ -165,12 +165,18 @@ func functions(t *testing.T) (all []length) {
 	return all
 }
 
+// screen is how many lines of a function can be seen at once.
+const screen = 55
+
 func TestFunctionsAreShort(t *testing.T) {
 	all := functions(t)
 	median, most := all[len(all)/2].lines, all[len(all)-1]
 	t.Logf("%d functions, median %d lines, 90th percentile %d, longest %s with %d", len(all), median, all[len(all)*9/10].lines, most.name, most.lines)
 	if median >= 15 {
 		t.Errorf("the median function has %d lines, want fewer than 15", median)
+	}
+	if most.lines > screen {
+		t.Errorf("%s has %d lines, more than a screen", most.name, most.lines)
 	}
 	if p := all[len(all)*9/10]; p.lines > 55 {
 		t.Errorf("a tenth of the functions have %d lines or more", p.lines)

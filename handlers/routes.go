@@ -1,11 +1,13 @@
 package handlers
 
 import (
+	"github.com/gofiber/fiber/v2"
+
 	"parley/static"
 	"parley/views"
 )
 
-// routes is every URL of Parley. Middleware stands before what it guards.
+// routes is every URL of Parley, in four groups below. Middleware stands before what it guards.
 func (s *Server) routes() {
 	a := s.app
 	a.Use(prepared, s.addressed, s.measured, s.leaving, s.accessLog, s.contain)
@@ -16,6 +18,14 @@ func (s *Server) routes() {
 
 	a.Use(private, compressed, bounded, s.sameOrigin, s.identify)
 	a.Get("/", home)
+	s.entranceRoutes(a)
+	s.talkRoutes(a)
+	s.accountRoutes(a)
+	s.adminRoutes(a)
+}
+
+// entranceRoutes are for whoever isn't signed in: signing in and out, signing up, and links that mail or people bring.
+func (s *Server) entranceRoutes(a *fiber.App) {
 	a.Get("/login", s.showLogin)
 	a.Post("/login", s.login)
 	a.Get("/login/factor", s.showSignIn)
@@ -35,7 +45,10 @@ func (s *Server) routes() {
 	a.Post("/signup", s.signUp)
 	a.Get(views.SetupPath+":token", s.showSetup)
 	a.Post(views.SetupPath+":token", s.setUp)
+}
 
+// talkRoutes are people, conversations and messages.
+func (s *Server) talkRoutes(a *fiber.App) {
 	a.Get("/users", s.signedIn, s.listUsers)
 	a.Get("/users/:username", s.signedIn, s.showUser)
 	a.Get("/photos/:photo/:side", s.signedIn, s.showPhoto)
@@ -49,7 +62,11 @@ func (s *Server) routes() {
 	a.Get("/messages/:id", s.signedIn, s.showMessage)
 	a.Get("/messages/:id/report", s.signedIn, s.newReport)
 	a.Post("/messages/:id/report", s.signedIn, s.reportMessage)
+	a.Get("/ws", handshake, s.signedIn, s.ownOrigin, s.throttled(windowsOf, windowsFrom), s.openWindow)
+}
 
+// accountRoutes are everybody's own account.
+func (s *Server) accountRoutes(a *fiber.App) {
 	a.Use("/account", s.signedIn)
 	a.Get("/account", s.accountHome)
 	a.Get("/account/profile", s.showOwnProfile)
@@ -88,7 +105,10 @@ func (s *Server) routes() {
 	a.Post("/account/export", s.exportOwnData)
 	a.Get("/account/delete", s.showDeletion)
 	a.Post("/account/delete", s.deleteOwnAccount)
+}
 
+// adminRoutes aren't there for anybody but admins.
+func (s *Server) adminRoutes(a *fiber.App) {
 	a.Use("/admin", s.signedIn, adminOnly, s.noticed, s.countReports)
 	a.Get("/admin", s.adminHome)
 	a.Get("/admin/users", s.listAccounts)
@@ -119,6 +139,4 @@ func (s *Server) routes() {
 	a.Post("/admin/place", s.editPlace)
 	a.Get("/admin/live", s.showLive)
 	a.Get("/admin/pprof/:name", s.takeProfile)
-
-	a.Get("/ws", handshake, s.signedIn, s.ownOrigin, s.throttled(windowsOf, windowsFrom), s.openWindow)
 }

