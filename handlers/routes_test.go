@@ -148,7 +148,6 @@ func defined(target, method, message string) bool {
 	})
 }
 
-// All routes stand on one screen.
 func TestHealth(t *testing.T) {
 	w := newWorld(t)
 	for _, path := range []string{"/healthz", "/readyz"} {
