@@ -51,8 +51,9 @@ func (s *Store) CheckNewUser(ctx context.Context, n NewUser) error {
 // BePatient changes how long a write goes on trying, 5 seconds otherwise.
 func (s *Store) BePatient(d time.Duration) { s.patience = d }
 
-// HoldHashingSlots takes all places for hashing and gives the function that frees them.
-func (s *Store) HoldHashingSlots() (release func()) {
+// HoldHashingSlots takes all places for hashing and gives the function that frees them. Others wait that long for one.
+func (s *Store) HoldHashingSlots(wait time.Duration) (release func()) {
+	s.hashWait = wait
 	for range maxConcurrentHashes {
 		s.hashing <- struct{}{}
 	}

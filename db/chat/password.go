@@ -131,7 +131,7 @@ func (s *Store) hashingSlot(ctx context.Context) (release func(), err error) {
 	if s.counts.hashesWaiting.Add(1) > maxHashesWaiting {
 		return nil, &Error{Kind: Unavailable, Text: tooManySignIns, cause: ErrCrowded}
 	}
-	ctx, cancel := context.WithTimeout(ctx, maxHashWait)
+	ctx, cancel := context.WithTimeout(ctx, s.hashWait)
 	defer cancel()
 	select {
 	case s.hashing <- struct{}{}:

@@ -3,8 +3,10 @@ package chat_test
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/argon2"
 
@@ -87,7 +89,7 @@ func TestOldHashIsMadeAnewByManyAtOnce(t *testing.T) {
 // A crowd is told to come again at once, and takes no more memory than a few do.
 func TestCrowdThatSignsIn(t *testing.T) {
 	w := newWorld(t)
-	release := w.HoldHashingSlots()
+	release := w.HoldHashingSlots(patience)
 	const crowd = 200
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -110,4 +112,15 @@ func TestCrowdThatSignsIn(t *testing.T) {
 	}
 	_, err := w.Authenticate(t.Context(), "nobody", password)
 	wantKind(t, err, chat.Denied)
+}
+
+// Nobody waits until there is no time left to tell them.
+func TestWaitingForAHashEnds(t *testing.T) {
+	w := newWorld(t)
+	release := w.HoldHashingSlots(time.Millisecond)
+	_, err := w.Authenticate(t.Context(), "nobody", password)
+	if wantKind(t, err, chat.Unavailable); !errors.Is(err, chat.ErrCrowded) {
+		t.Errorf("the error is %v", err)
+	}
+	release()
 }

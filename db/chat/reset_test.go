@@ -113,7 +113,7 @@ func TestResetLinkThatEndsWhileThePasswordIsHashed(t *testing.T) {
 	w := newWorld(t)
 	alice := w.withEmail(t, "alice", "alice@example.org")
 	mail := w.resetMail(t, "alice@example.org")
-	release := w.HoldHashingSlots()
+	release := w.HoldHashingSlots(patience)
 	ended := make(chan error, 1)
 	go func() { ended <- w.ResetPassword(t.Context(), mail.Token, "a new password", "") }()
 	eventually(t, "the hash to wait", func() bool { return w.Stats().HashesWaiting == 1 })

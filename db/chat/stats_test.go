@@ -105,7 +105,7 @@ func TestStatsSeeHashing(t *testing.T) {
 	if got := w.Stats(); got.Hashing != 0 || got.HashingPlaces != chat.MaxConcurrentHashes || got.HashesWaiting != 0 {
 		t.Errorf("at rest: %+v", got)
 	}
-	release := w.HoldHashingSlots()
+	release := w.HoldHashingSlots(patience)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {

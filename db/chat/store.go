@@ -44,6 +44,7 @@ type Store struct {
 	atMost    time.Duration // below 0: for ever
 	now       func() time.Time
 	hashing   chan struct{}
+	hashWait  time.Duration
 	patience  time.Duration // how long a write goes on trying, and what one look-up may take
 	home      Home
 	lanes     sync.Map // *sql.DB, a home, to its lanes
@@ -65,7 +66,7 @@ type Store struct {
 func New(db *sql.DB, o Options) *Store {
 	s := &Store{
 		db: db, q: queries.New(db), notifier: o.Notifier, maxBody: o.MaxBodyLength, lifetime: o.SessionLifetime, atMost: o.SessionAtMost,
-		hashing: make(chan struct{}, maxConcurrentHashes), held: newHeld(), patience: retryFor, home: o.Home,
+		hashing: make(chan struct{}, maxConcurrentHashes), hashWait: maxHashWait, held: newHeld(), patience: retryFor, home: o.Home,
 	}
 	if s.home == nil {
 		s.home = func(uint64, uint64) *sql.DB { return db }

@@ -442,7 +442,7 @@ func TestAuthenticate(t *testing.T) {
 func TestEveryRefusalCostsAHash(t *testing.T) {
 	w := newWorld(t)
 	w.disable(t, w.people(t, "off")[0])
-	release := w.HoldHashingSlots()
+	release := w.HoldHashingSlots(patience)
 	defer release()
 	for _, name := range []string{"nobody", "off"} {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
