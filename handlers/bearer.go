@@ -3,6 +3,7 @@ package handlers
 import (
 	"bytes"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -42,8 +43,7 @@ func challenge(c *fiber.Ctx) string {
 var (
 	errTwoIdentities = &refusal{status: http.StatusBadRequest, text: "The request brings both an access token and the cookie of a session, so it isn't clear who asks. Send one of them."}
 	errReadOnly      = &refusal{status: http.StatusForbidden, text: "This access token may only read. Make one that may write at /account/tokens."}
-	errNotByToken    = &refusal{status: http.StatusForbidden, text: "An access token can't be used here: it is for /conversations, /messages, /photos, /users, /ws and reading /account/profile. " +
-		"What concerns accounts, passwords, tokens and administration takes a person who is signed in."}
+	errNotByToken    = &refusal{status: http.StatusForbidden, text: "An access token can't be used here: signing in, and whatever changes how somebody signs in, takes a person who is signed in."}
 )
 
 // identifyProgram is identify for whoever brings an access token. Where it comes together with the cookie of a session, a
@@ -68,15 +68,19 @@ func (s *Server) identifyProgram(c *fiber.Ctx) error {
 	return c.Next()
 }
 
-// openToTokens are the parts of Parley that programs may use, by the first segment of the path. What isn't here, such as
-// a new way to sign in, is closed to them.
-var openToTokens = map[string]bool{"": true, "conversations": true, "messages": true, "photos": true, "users": true, "ws": true}
+// closedToTokens are addresses with all that is below them that take a person: signing in, and what anybody signs in with. A token
+// that was stolen can't be made into more than it was, and is worth nothing once it is revoked.
+var closedToTokens = []string{"/login", "/logout", "/signup", "/setup", "/password", "/email", "/account/factors"}
+
+// readByTokens are those that programs may look at.
+var readByTokens = []string{
+	"/account/password", "/account/email", "/account/devices", "/account/tokens", "/account/invitations", "/account/export", "/account/delete", "/admin/users",
+}
 
 // mayByToken refuses what a token must not do.
 func mayByToken(c *fiber.Ctx, scope chat.Scope) error {
-	segment, _, _ := strings.Cut(strings.TrimPrefix(c.Path(), "/"), "/")
-	profile := strings.TrimSuffix(c.Path(), "/") == "/account/profile" && safe(c)
-	if !openToTokens[segment] && !profile {
+	isBelow := func(address string) bool { return c.Path() == address || strings.HasPrefix(c.Path(), address+"/") }
+	if slices.ContainsFunc(closedToTokens, isBelow) || !safe(c) && slices.ContainsFunc(readByTokens, isBelow) {
 		return errNotByToken
 	}
 	if scope != chat.ScopeWrite && !safe(c) {

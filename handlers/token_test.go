@@ -187,15 +187,20 @@ func TestReadingTokenChangesNothing(t *testing.T) {
 	}
 }
 
-// openToPrograms is every route that a token which may write can use. A new route is closed to tokens until it is here,
-// and in openToTokens.
-var openToPrograms = map[string]bool{
-	"GET /": true, "GET /users": true, "GET /users/:username": true, "GET /conversations": true, "GET /conversations/:username": true,
-	"PUT /conversations/:username/read": true, "GET /messages": true, "POST /messages": true, "GET /messages/:id": true, "GET /photos/:photo/:side": true,
-	"GET /account/profile": true, "GET /ws": true,
-	"POST /users/:username/block": true, "POST /users/:username/unblock": true, "GET /messages/:id/report": true, "POST /messages/:id/report": true,
-	// Before anybody is asked for:
-	"GET /healthz": true, "GET /readyz": true, "GET /static/:name": true, "GET /metrics": true,
+// changedByPrograms is every route by which a token that may write changes something. A new one is closed to tokens until it is
+// here.
+var changedByPrograms = map[string]bool{
+	"PUT /conversations/:username/read": true, "POST /messages": true, "POST /messages/:id/report": true,
+	"POST /users/:username/block": true, "POST /users/:username/unblock": true, "PUT /account/blocks/:username": true, "DELETE /account/blocks/:username": true,
+	"POST /account/profile": true, "POST /account/photo": true, "POST /account/photo/remove": true,
+	"POST /admin/mail/:id/retry": true, "POST /admin/mail/:id/drop": true, "POST /admin/invitations/:id/revoke": true, "POST /admin/messages/:id/body": true,
+	"POST /admin/reports/:number/body": true, "POST /admin/reports/:number/close": true, "POST /admin/place": true,
+}
+
+// hiddenFromPrograms is every route that a token can't even look at.
+var hiddenFromPrograms = map[string]bool{
+	"GET /login": true, "GET /login/factor": true, "GET /signup": true, "GET /setup/:token": true, "GET /password/forgot": true, "GET /password/changed": true,
+	"GET /password/reset/:token": true, "GET /email/confirmed": true, "GET /email/confirm/:token": true, "GET /account/factors": true, "GET /account/factors/totp": true,
 }
 
 func TestWhatTokensMayUse(t *testing.T) {
@@ -207,11 +212,12 @@ func TestWhatTokensMayUse(t *testing.T) {
 	w.person("bob")
 	secret, _ := root.tokenOf("bot", chat.ScopeWrite)
 	tokens, sessions := w.count("tokens"), w.count("sessions")
-	fill := strings.NewReplacer(":username", "bob", ":id", "1", ":name", "heap")
+	fill := strings.NewReplacer(":username", "bob", ":id", "1", ":name", "heap", ":number", "1")
 	for _, r := range w.server.App().GetRoutes(true) {
+		route := strings.Replace(r.Method, "HEAD", "GET", 1) + " " + r.Path
+		open := changedByPrograms[route] || strings.HasPrefix(route, "GET ") && !hiddenFromPrograms[route]
 		for _, path := range []string{fill.Replace(r.Path), fill.Replace(r.Path) + "/"} {
-			open := openToPrograms[strings.Replace(r.Method, "HEAD", "GET", 1)+" "+r.Path]
-			got := w.nobody().do(r.Method, path, underToken(secret), form("recipient", "bob", "body", "x", "username", "root", "password", password, "seq", "0", "name", "more", "scope", "write", "days", "30"))
+			got := w.nobody().do(r.Method, path, underToken(secret), form("recipient", "bob", "body", "x", "username", "root", "password", password, "current_password", password, "seq", "0", "name", "more", "scope", "write", "days", "30"))
 			if refused := got.status == 403; refused == open || got.status == 401 || len(got.cookies) > 0 {
 				t.Errorf("%s %s: %d", r.Method, path, got.status)
 			}
@@ -220,8 +226,18 @@ func TestWhatTokensMayUse(t *testing.T) {
 			}
 		}
 	}
-	if w.count("tokens") != tokens || w.count("sessions") != sessions {
+	if w.count("tokens") != tokens || w.count("sessions") != sessions || w.count("users") != 2 {
 		t.Error("a token made something to sign in with")
+	}
+}
+
+// A token is its owner's: it sees their account, and the admin pages where they are an admin.
+func TestTokensSeeWhatTheirOwnersSee(t *testing.T) {
+	w := newWorld(t)
+	for visitor, audit := range map[*visitor]int{w.admin("root"): 200, w.person("bob"): 404} {
+		secret, _ := visitor.tokenOf("bot", chat.ScopeRead)
+		w.nobody().get("/account/devices", underToken(secret)).want(200)
+		w.nobody().get("/admin/audit", underToken(secret)).want(audit)
 	}
 }
 

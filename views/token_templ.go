@@ -34,8 +34,8 @@ func (l TokenList) doneText() string {
 
 func tokenScopes(l TokenList) choices {
 	return choices{Name: "scope", Label: "It may", Value: or(l.Typed.Scope, string(chat.ScopeRead)), Errors: l.Errors["scope"], All: []choice{
-		{string(chat.ScopeRead), "Read", "Look at conversations and people, and hear of new messages. Nothing is marked as read."},
-		{string(chat.ScopeWrite), "Read and write", "Send messages in your name, too."},
+		{string(chat.ScopeRead), "Read", "See what you see, and hear of new messages. Nothing is marked as read."},
+		{string(chat.ScopeWrite), "Read and write", "Act in your name too, such as send messages."},
 	}}
 }
 
@@ -96,7 +96,7 @@ func OwnTokens(l TokenList) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, " <p class=\"hint\">A program that acts for you, such as a script or a bot, signs in with a token instead of your password. Tokens can’t change your account or administer.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, " <p class=\"hint\">A program that acts for you, such as a script or a bot, signs in with a token instead of your password. A token sees what you see, and can’t change how anybody signs in.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
