@@ -226,10 +226,12 @@ func (w *world) checkNewcomers(ctx context.Context) error {
 // takes a deletion over 30 s after the node that had it died.
 const erasedWithin = time.Minute
 
+// checkErased waits once, however many left.
 func (w *world) checkErased(ctx context.Context) error {
+	until := time.Now().Add(erasedWithin)
 	for _, name := range w.newcomers.deleters {
 		left, err := 1, error(nil)
-		_ = await(ctx, erasedWithin, "", func() bool {
+		_ = await(ctx, time.Until(until), "", func() bool {
 			left, err = w.database.count(ctx, "SELECT COUNT(*) FROM messages WHERE body LIKE ?", "%"+canaryFrom(name)+"%")
 			return err == nil && left == 0
 		}) // what is left in the end is looked at now
