@@ -103,7 +103,7 @@ func TestBearerRequests(t *testing.T) {
 	w.nobody().get("/users", header("Authorization", "bearer "+secret)).want(200)
 	w.nobody().post("/messages", underToken(secret), object(fields{"recipient": "bob", "body": "from a bot"})).want(201).wantText("from a bot")
 	w.nobody().do("PUT", "/conversations/bob/read", underToken(secret), object(fields{"seq": 1})).want(204)
-	w.nobody().get("/nothing", underToken(secret)).wantProblem(403)
+	w.nobody().get("/nothing", underToken(secret)).wantProblem(404)
 	w.nobody().get("/users/nobody", underToken(secret)).wantProblem(404)
 	w.nobody().get("/users", header("Authorization", "Basic YTpi"), asJSON).wantProblem(401)
 }
