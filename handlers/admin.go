@@ -29,11 +29,7 @@ func (s *Server) adminHome(c *fiber.Ctx) error {
 // actor is who is behind a request, as the rules and the audit log know them.
 func actor(c *fiber.Ctx) chat.Actor {
 	session := sessionOf(c)
-	a := chat.Actor{User: session.User, IP: clientIP(c)}
-	if session.Scope == "" {
-		a.Session = session.Hash
-	}
-	return a
+	return chat.Actor{User: session.User, IP: clientIP(c), Session: session.Hash}
 }
 
 // showsForm says whether an error is shown above the form that it is about, with what was typed still in it.

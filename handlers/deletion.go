@@ -66,7 +66,9 @@ func (s *Server) deleteAs(c *fiber.Ctx, form deletionForm) error {
 func (s *Server) leave(c *fiber.Ctx) error {
 	options := s.sessions.options
 	c.Response().Header.Del(fiber.HeaderSetCookie)
-	c.Cookie(&fiber.Cookie{Name: s.sessions.name, Path: options.Path, MaxAge: -1, HTTPOnly: true, SameSite: fiber.CookieSameSiteLaxMode, Secure: options.Secure})
+	if sessionOf(c).Scope == "" {
+		c.Cookie(&fiber.Cookie{Name: s.sessions.name, Path: options.Path, MaxAge: -1, HTTPOnly: true, SameSite: fiber.CookieSameSiteLaxMode, Secure: options.Secure})
+	}
 	if shapeOf(c) == program {
 		return c.SendStatus(http.StatusNoContent)
 	}

@@ -47,8 +47,11 @@ func (s *Server) changeOwnPassword(c *fiber.Ctx) error {
 		token, session, err = s.Store.ChangePassword(c.UserContext(), actor(c), sessionOf(c), change)
 		return err
 	})
-	if err == nil {
+	if err == nil && token != "" {
 		return s.goOnUnder(c, token, session)
+	}
+	if err == nil { // a program has no cookie
+		return answerDone(c, "/account/password?done=saved")
 	}
 	if !showsForm(c, err) {
 		return err

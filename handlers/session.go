@@ -279,7 +279,11 @@ func (s *Server) openSession(c *fiber.Ctx, user chat.User, next string) error {
 
 func (s *Server) logout(c *fiber.Ctx) error {
 	session, ok := c.Locals(sessionKey).(*sessions.Session)
-	if ok && !session.IsNew {
+	if program := sessionOf(c); program.Scope != "" {
+		if err := s.Store.SignOut(c.UserContext(), program, clientIP(c)); err != nil {
+			return err
+		}
+	} else if ok && !session.IsNew {
 		session.Options.MaxAge = -1
 		if err := s.saveSession(c, session); err != nil {
 			return err

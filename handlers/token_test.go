@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -166,6 +167,9 @@ func TestReadingTokenChangesNothing(t *testing.T) {
 	m := bob.send("alice", "unread")
 	for _, r := range unsafeRoutes(w, strings.NewReplacer(":username", "bob", ":id", m.ID.String())) {
 		for _, s := range shapes {
+			if slices.Contains(entrance, "/"+strings.Split(r.Path, "/")[1]) {
+				continue
+			}
 			refused := w.nobody().do(r.Method, r.Path, s.ask, underToken(secret), form("recipient", "bob", "body", "x", "seq", "1"))
 			if refused.status != 403 {
 				t.Errorf("%s %s: %d", r.Method, r.Path, refused.status)
@@ -187,48 +191,125 @@ func TestReadingTokenChangesNothing(t *testing.T) {
 	}
 }
 
-// changedByPrograms is every route by which a token that may write changes something. A new one is closed to tokens until it is
-// here.
-var changedByPrograms = map[string]bool{
-	"PUT /conversations/:username/read": true, "POST /messages": true, "POST /messages/:id/report": true,
-	"POST /users/:username/block": true, "POST /users/:username/unblock": true, "PUT /account/blocks/:username": true, "DELETE /account/blocks/:username": true,
-	"POST /account/profile": true, "POST /account/photo": true, "POST /account/photo/remove": true,
-	"POST /admin/mail/:id/retry": true, "POST /admin/mail/:id/drop": true, "POST /admin/invitations/:id/revoke": true, "POST /admin/messages/:id/body": true,
-	"POST /admin/reports/:number/body": true, "POST /admin/reports/:number/close": true, "POST /admin/place": true,
-}
-
-// hiddenFromPrograms is every route that a token can't even look at.
-var hiddenFromPrograms = map[string]bool{
-	"GET /login": true, "GET /login/factor": true, "GET /signup": true, "GET /setup/:token": true, "GET /password/forgot": true, "GET /password/changed": true,
-	"GET /password/reset/:token": true, "GET /email/confirmed": true, "GET /email/confirm/:token": true, "GET /account/factors": true, "GET /account/factors/totp": true,
-}
-
-func TestWhatTokensMayUse(t *testing.T) {
+// Every route takes a token. What an owner is asked their password for asks the program too, so that a token which was stolen
+// can't be made into more than it was. The entrance takes no notice of one.
+func TestTokensHoldOnEveryRoute(t *testing.T) {
 	w := newWorld(t)
-	root := w.person("root")
-	if _, err := w.db.Exec("UPDATE users SET is_admin = TRUE"); err != nil {
-		t.Fatal(err)
-	}
+	root := w.admin("root")
 	w.person("bob")
-	secret, _ := root.tokenOf("bot", chat.ScopeWrite)
-	tokens, sessions := w.count("tokens"), w.count("sessions")
+	root.post("/admin/place", asJSON, object(fields{"sign_up": "open"})).want(200)
 	fill := strings.NewReplacer(":username", "bob", ":id", "1", ":name", "heap", ":number", "1")
 	for _, r := range w.server.App().GetRoutes(true) {
-		route := strings.Replace(r.Method, "HEAD", "GET", 1) + " " + r.Path
-		open := changedByPrograms[route] || strings.HasPrefix(route, "GET ") && !hiddenFromPrograms[route]
 		for _, path := range []string{fill.Replace(r.Path), fill.Replace(r.Path) + "/"} {
-			got := w.nobody().do(r.Method, path, underToken(secret), form("recipient", "bob", "body", "x", "username", "root", "password", password, "current_password", password, "seq", "0", "name", "more", "scope", "write", "days", "30"))
-			if refused := got.status == 403; refused == open || got.status == 401 || len(got.cookies) > 0 {
-				t.Errorf("%s %s: %d", r.Method, path, got.status)
+			secret, token := root.tokenOf("bot", chat.ScopeWrite)
+			got := w.nobody().do(r.Method, path, underToken(secret), object(fields{}))
+			if got.status == 401 && !strings.HasPrefix(r.Path, "/login") || got.status == 403 && !strings.HasPrefix(r.Path, "/setup") || got.status >= 500 || len(got.cookies) > 0 {
+				t.Errorf("%s %s: %d %s", r.Method, path, got.status, got.start())
 			}
-			if got.status == 403 && r.Method != http.MethodHead && !strings.Contains(string(got.body), "takes a person who is signed in") {
-				t.Errorf("%s %s says %s", r.Method, path, got.start())
+			if err := w.store.RevokeToken(t.Context(), chat.Actor{User: root.user}, token.ID); (err != nil) != (r.Path == "/logout" && r.Method == http.MethodPost) {
+				t.Errorf("%s %s: revoked with %v", r.Method, path, err)
 			}
 		}
 	}
-	if w.count("tokens") != tokens || w.count("sessions") != sessions || w.count("users") != 2 {
-		t.Error("a token made something to sign in with")
+}
+
+// asksForPassword is what a stolen session or token must not be enough for, with whatever else is asked there.
+var asksForPassword = map[string]fields{
+	"/account/password":                 {"password": "quite another kind of weather"},
+	"/account/email":                    {"email": "other@example.org"},
+	"/account/tokens":                   {"name": "more", "scope": "write", "days": "30"},
+	"/account/factors/totp":             {},
+	"/account/factors/passkeys/options": {},
+	"/account/factors/recovery-codes":   {},
+	"/account/export":                   {},
+	"/account/delete":                   {"username": "alice", "messages": "keep"},
+}
+
+func TestTokenIsNoPassword(t *testing.T) {
+	w := newWorld(t)
+	alice := w.person("alice")
+	secret, _ := alice.tokenOf("bot", chat.ScopeWrite)
+	for path, body := range asksForPassword {
+		for _, wrong := range []string{"", "wrong", secret} {
+			body["current_password"] = wrong
+			if path != "/account/password" {
+				body["password"] = wrong
+			}
+			if got := w.nobody().post(path, underToken(secret), object(body)); got.status < 400 || got.status >= 500 {
+				t.Errorf("%s with %q: %d %s", path, wrong, got.status, got.start())
+			}
+		}
 	}
+	if w.count("tokens") != 1 || w.count("users") != 1 {
+		t.Error("a token alone changed something")
+	}
+	w.nobody().post("/login", asJSON, object(fields{"username": "alice", "password": password})).want(200)
+}
+
+// With the password a program changes it, which ends every session, and no cookie is made for it.
+func TestTokenWithThePassword(t *testing.T) {
+	w := newWorld(t)
+	alice := w.person("alice")
+	secret, _ := alice.tokenOf("bot", chat.ScopeWrite)
+	r := w.nobody().post("/account/password", underToken(secret), object(fields{"current_password": password, "password": "quite another kind of weather"})).want(204)
+	if len(r.cookies) > 0 || w.count("sessions") != 0 {
+		t.Errorf("cookies %v, %d sessions", r.cookies, w.count("sessions"))
+	}
+	alice.get("/users", asJSON).wantProblem(401)
+	w.nobody().post("/account/email", underToken(secret), object(fields{"current_password": "quite another kind of weather", "email": "a@example.org"})).want(200)
+	w.nobody().post("/account/password", underToken(secret), object(fields{"current_password": "quite another kind of weather", "password": password, "revoke_tokens": true})).want(204)
+	w.nobody().get("/users", underToken(secret)).wantProblem(401)
+	secret, _ = alice.tokenOf("bot", chat.ScopeWrite)
+	r = w.nobody().post("/account/delete", underToken(secret), object(fields{"username": "alice", "current_password": password, "messages": "keep"})).want(204)
+	if len(r.cookies) > 0 {
+		t.Errorf("cookies %v", r.cookies)
+	}
+	w.nobody().get("/users", underToken(secret)).wantProblem(401)
+}
+
+// A node may remember a token for a moment after another has revoked it. What would outlast it looks again.
+func TestRevokedTokenMakesNothingThatStays(t *testing.T) {
+	w := newWorld(t, func(_ *Config, o *chat.Options) { o.RememberFor = time.Hour })
+	alice := w.admin("alice")
+	secret, _ := alice.tokenOf("bot", chat.ScopeWrite)
+	for range 2 { // so that it is remembered, now that its use was noted
+		w.nobody().get("/users", underToken(secret)).want(200)
+	}
+	if _, err := w.db.Exec("DELETE FROM tokens"); err != nil {
+		t.Fatal(err)
+	}
+	w.nobody().get("/users", underToken(secret)).want(200)
+	for path, body := range map[string]fields{
+		"/account/tokens":      {"name": "more", "scope": "write", "days": "30", "current_password": password},
+		"/account/invitations": {"uses": 1},
+		"/account/password":    {"current_password": password, "password": "quite another kind of weather"},
+		"/account/email":       {"current_password": password, "email": "a@example.org"},
+	} {
+		if p := w.nobody().post(path, underToken(secret), object(body)).wantProblem(401); !strings.Contains(p.Detail, "ended") {
+			t.Errorf("%s: %s", path, p.Detail)
+		}
+	}
+	if w.count("tokens")+w.count("invitations") != 0 {
+		t.Error("something was made")
+	}
+}
+
+// At the entrance a token makes nobody of whoever brings it.
+func TestEntranceTakesNoNoticeOfTokens(t *testing.T) {
+	w := newWorld(t)
+	alice := w.person("alice")
+	read, _ := alice.tokenOf("bot", chat.ScopeRead)
+	w.nobody().get("/login", asPage, underToken(read)).want(200).wantText("Sign in")
+	in := w.nobody().post("/login", underToken(read), object(fields{"username": "alice", "password": password})).want(200)
+	if len(in.cookies) == 0 {
+		t.Error("no cookie")
+	}
+	w.nobody().get("/users", underToken(read)).want(200)
+	w.nobody().post("/logout", underToken(read)).wantProblem(403)
+	write, _ := alice.tokenOf("other", chat.ScopeWrite)
+	w.nobody().post("/logout", underToken(write)).want(204)
+	w.nobody().get("/users", underToken(write)).wantProblem(401)
+	alice.get("/users", asJSON).want(200)
 }
 
 // A token is its owner's: it sees their account, and the admin pages where they are an admin.

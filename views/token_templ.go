@@ -35,7 +35,7 @@ func (l TokenList) doneText() string {
 func tokenScopes(l TokenList) choices {
 	return choices{Name: "scope", Label: "It may", Value: or(l.Typed.Scope, string(chat.ScopeRead)), Errors: l.Errors["scope"], All: []choice{
 		{string(chat.ScopeRead), "Read", "See what you see, and hear of new messages. Nothing is marked as read."},
-		{string(chat.ScopeWrite), "Read and write", "Act in your name too, such as send messages."},
+		{string(chat.ScopeWrite), "Read and write", "Act in your name too: send messages, change settings and, if you are an admin, administer."},
 	}}
 }
 
@@ -96,7 +96,7 @@ func OwnTokens(l TokenList) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, " <p class=\"hint\">A program that acts for you, such as a script or a bot, signs in with a token instead of your password. A token sees what you see, and can’t change how anybody signs in.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, " <p class=\"hint\">A program that acts for you, such as a script or a bot, signs in with a token instead of your password. Where you are asked for your password, so is the program: a token alone can’t change how you sign in.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -13,7 +13,7 @@ import (
 type Actor struct {
 	User    User
 	IP      string
-	Session []byte // the Hash of the Session that they act in; nil where they act in none, or under an access token
+	Session []byte // the Hash of the Session that they act in, be it an access token's; nil where they act in none
 }
 
 // nothingHere is what somebody reads who isn't an admin: just what a page says that doesn't exist.

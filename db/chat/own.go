@@ -38,7 +38,11 @@ func (s *Store) stillOpen(ctx context.Context, t ownTx, session []byte) error {
 		return nil
 	}
 	rows, err := t.q.SessionsByHash(ctx, queries.SessionsByHashParams{Hashes: [][]byte{session}, Now: t.at, MadeAfter: s.madeAfter(t.at)})
-	if err == nil && len(rows) == 0 {
+	if err != nil || len(rows) > 0 {
+		return err
+	}
+	tokens, err := t.q.TokensByHash(ctx, queries.TokensByHashParams{Hashes: [][]byte{session}, Now: nullTime(t.at)})
+	if err == nil && len(tokens) == 0 {
 		return sessionOver()
 	}
 	return err

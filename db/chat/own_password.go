@@ -13,8 +13,9 @@ type PasswordChange struct {
 }
 
 // ChangePassword gives the actor another password. It ends their other sessions, and no browser is known any more; the session
-// that they do it in goes on under another token, so that whoever has got hold of the old one is out too. An Invalid error names the fields current_password
-// and password, and then nothing was changed.
+// that they do it in goes on under another token, so that whoever has got hold of the old one is out too. Under an access
+// token there is none to go on, and token is "". An Invalid error names the fields current_password and password, and then
+// nothing was changed.
 func (s *Store) ChangePassword(ctx context.Context, actor Actor, session Session, c PasswordChange) (token string, _ Session, _ error) {
 	row, err := s.q.UserByID(ctx, actor.User.ID)
 	if err != nil {
@@ -32,6 +33,9 @@ func (s *Store) ChangePassword(ctx context.Context, actor Actor, session Session
 	err = s.asSelf(ctx, actor, func(ctx context.Context, t ownTx) error {
 		if t.row.PasswordHash == hash {
 			return nil // by the try before this one, whose answer was lost
+		}
+		if err := s.stillOpen(ctx, t, session.Hash); err != nil {
+			return err
 		}
 		if err := t.endOthers(ctx, session, &ended); err != nil {
 			return err
@@ -53,6 +57,9 @@ func (s *Store) ChangePassword(ctx context.Context, actor Actor, session Session
 	}
 	s.forgetUser(row.ID)
 	s.wakeMail()
+	if session.Scope != "" {
+		return "", session, nil
+	}
 	s.notifier.Notify(Event{Type: EventSessionMoved, To: row.ID, Session: session.Hash})
 	session.Hash = moved
 	return token, session, nil
@@ -101,12 +108,10 @@ func (t ownTx) setPassword(ctx context.Context, hash string, session Session, mo
 	if err := t.q.SetPassword(ctx, queries.SetPasswordParams{PasswordHash: hash, ID: t.row.ID}); err != nil {
 		return err
 	}
-	n, err := t.q.MoveSession(ctx, queries.MoveSessionParams{NewHash: moved, OldHash: session.Hash, UserID: t.row.ID})
-	if err != nil {
-		return err
-	}
-	if n == 0 { // it has ended meanwhile, perhaps by another new password
-		return sessionOver()
+	if session.Scope == "" {
+		if _, err := t.q.MoveSession(ctx, queries.MoveSessionParams{NewHash: moved, OldHash: session.Hash, UserID: t.row.ID}); err != nil {
+			return err
+		}
 	}
 	if err := forgetWaysIn(ctx, t.q, t.row.ID); err != nil {
 		return err

@@ -157,9 +157,13 @@ func (s *Store) EndSession(ctx context.Context, session Session) error {
 	return s.endSession(ctx, session, nil)
 }
 
-// SignOut is EndSession by the session's user, which the audit log tells of.
+// SignOut is EndSession by the session's user, which the audit log tells of. A program's access token is revoked instead.
 func (s *Store) SignOut(ctx context.Context, session Session, ip string) error {
-	return s.endSession(ctx, session, &Actor{User: session.User, IP: ip})
+	actor := Actor{User: session.User, IP: ip}
+	if session.Scope != "" {
+		return s.revokeToken(ctx, actor, func(row queries.Token) bool { return bytes.Equal(row.Hash, session.Hash) })
+	}
+	return s.endSession(ctx, session, &actor)
 }
 
 // endSession logs nothing where nobody signs out.

@@ -22,10 +22,11 @@ import (
 // Scope says what an access token may do.
 type Scope string
 
-// The values of Scope. No token may sign in, look after accounts or administer: that takes a person.
+// The values of Scope. Both are for all that the token's owner may, the admin pages of an admin included. Where they are
+// asked for their password, so is the program: that it has their token doesn't make it them.
 const (
 	ScopeRead  Scope = "read"  // look, and hear of what happens
-	ScopeWrite Scope = "write" // also send, and whatever else a page lets one do with messages
+	ScopeWrite Scope = "write" // also change what is there
 )
 
 // Token is what is known of an access token: everything but the token itself, which is stored nowhere.
@@ -208,9 +209,13 @@ func (s *Store) Tokens(ctx context.Context, actor Actor) ([]Token, error) {
 
 // RevokeToken ends one of the actor's access tokens, and its windows. One that isn't theirs, or is gone, is NotFound.
 func (s *Store) RevokeToken(ctx context.Context, actor Actor, id uint64) error {
+	return s.revokeToken(ctx, actor, func(row queries.Token) bool { return row.ID == id })
+}
+
+func (s *Store) revokeToken(ctx context.Context, actor Actor, which func(queries.Token) bool) error {
 	var hash []byte
 	err := s.asSelf(ctx, actor, func(ctx context.Context, t ownTx) (err error) {
-		hash, err = t.revokeToken(ctx, id)
+		hash, err = t.revokeToken(ctx, which)
 		return err
 	})
 	if err != nil {
@@ -221,16 +226,16 @@ func (s *Store) RevokeToken(ctx context.Context, actor Actor, id uint64) error {
 	return nil
 }
 
-func (t ownTx) revokeToken(ctx context.Context, id uint64) (hash []byte, _ error) {
+func (t ownTx) revokeToken(ctx context.Context, which func(queries.Token) bool) (hash []byte, _ error) {
 	rows, err := t.q.UserTokens(ctx, t.row.ID)
 	if err != nil {
 		return nil, err
 	}
 	for _, row := range rows {
-		if row.ID != id {
+		if !which(row) {
 			continue
 		}
-		if _, err := t.q.DeleteToken(ctx, queries.DeleteTokenParams{ID: id, UserID: t.row.ID}); err != nil {
+		if _, err := t.q.DeleteToken(ctx, queries.DeleteTokenParams{ID: row.ID, UserID: t.row.ID}); err != nil {
 			return nil, err
 		}
 		return row.Hash, t.log(ctx, AuditRevokeToken, row.Name)
