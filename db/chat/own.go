@@ -32,7 +32,7 @@ func (s *Store) asSelf(ctx context.Context, actor Actor, f func(context.Context,
 
 // stillOpen is for what was asked in a session before the lock was taken, and outlasts it: whoever sets a password, or ends
 // sessions, holds the lock. Otherwise somebody whose session was just ended could make themself another way in, on a node
-// that remembers it for a moment.
+// that remembers it for a moment. It takes the hash of an access token too.
 func (s *Store) stillOpen(ctx context.Context, t ownTx, session []byte) error {
 	if session == nil {
 		return nil

@@ -34,8 +34,10 @@ func (s *Store) ChangePassword(ctx context.Context, actor Actor, session Session
 		if t.row.PasswordHash == hash {
 			return nil // by the try before this one, whose answer was lost
 		}
-		if err := s.stillOpen(ctx, t, session.Hash); err != nil {
-			return err
+		if session.Scope != "" { // of another session setPassword finds out
+			if err := s.stillOpen(ctx, t, session.Hash); err != nil {
+				return err
+			}
 		}
 		if err := t.endOthers(ctx, session, &ended); err != nil {
 			return err
@@ -109,8 +111,12 @@ func (t ownTx) setPassword(ctx context.Context, hash string, session Session, mo
 		return err
 	}
 	if session.Scope == "" {
-		if _, err := t.q.MoveSession(ctx, queries.MoveSessionParams{NewHash: moved, OldHash: session.Hash, UserID: t.row.ID}); err != nil {
+		n, err := t.q.MoveSession(ctx, queries.MoveSessionParams{NewHash: moved, OldHash: session.Hash, UserID: t.row.ID})
+		if err != nil {
 			return err
+		}
+		if n == 0 { // it has ended meanwhile, perhaps by another new password
+			return sessionOver()
 		}
 	}
 	if err := forgetWaysIn(ctx, t.q, t.row.ID); err != nil {
